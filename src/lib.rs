@@ -1,0 +1,1 @@
+//! framecast: a live camera relay.

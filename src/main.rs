@@ -1,0 +1,2 @@
+//! The `framecast` command.
+fn main() {}
