@@ -109,7 +109,8 @@ export class Camera {
     if (sinceShown < STILL_MS) return usual;
     const nowUs = this.#clock.nowUs();
     const takenUs = this.#newest?.takenUs ?? 0;
-    return nowUs === undefined || takenUs === 0 ? usual && usual + sinceShown : (nowUs - takenUs) / 1000;
+    if (nowUs !== undefined && takenUs !== 0) return (nowUs - takenUs) / 1000;
+    return usual === undefined ? undefined : usual + sinceShown;
   }
 
   get ageSinceCapture(): boolean {

@@ -3,14 +3,18 @@
 /** Length of the window a rate is taken over: steady enough to read, short enough to follow. */
 const WINDOW_MS = 1_500;
 
-/** Events and bytes per second over the last second and a half. */
+/** A rate is never taken over less than this, so that the first two frames do not read as hundreds a second. */
+const LEAST_MS = 500;
+
+/**
+ * Events and bytes per second over the last second and a half. Taken from the distances between events, so
+ * that a steady 30 a second reads 30 and not, by where the window happens to cut, 31.
+ */
 export class RateMeter {
   #events: { atMs: number; bytes: number }[] = [];
-  #startedMs: number | undefined;
 
   add(bytes: number, nowMs: number = performance.now()): void {
     this.#forget(nowMs);
-    this.#startedMs ??= nowMs;
     this.#events.push({ atMs: nowMs, bytes });
   }
 
@@ -24,20 +28,19 @@ export class RateMeter {
 
   #over(nowMs: number, weight: (event: { bytes: number }) => number): number {
     this.#forget(nowMs);
-    if (this.#startedMs === undefined || this.#events.length === 0) return 0;
-    // A meter younger than its window divides by its own age, but never by so little that the first
-    // two frames read as hundreds a second.
-    const spanMs = Math.min(WINDOW_MS, Math.max(500, nowMs - this.#startedMs));
-    return (this.#events.reduce((sum, event) => sum + weight(event), 0) * 1000) / spanMs;
+    const [first, ...rest] = this.#events;
+    const last = rest.at(-1);
+    if (first === undefined || last === undefined) return 0;
+    const usualMs = (last.atMs - first.atMs) / rest.length;
+    // An event that is overdue counts against the rate, so that it falls as soon as they stop.
+    const overdueMs = Math.max(0, nowMs - last.atMs - usualMs);
+    const spanMs = Math.max(LEAST_MS, last.atMs - first.atMs + overdueMs);
+    return (rest.reduce((sum, event) => sum + weight(event), 0) * 1000) / spanMs;
   }
 
   #forget(nowMs: number): void {
     const first = this.#events.findIndex((event) => event.atMs > nowMs - WINDOW_MS);
-    if (first > 0) this.#events.splice(0, first);
-    else if (first < 0) {
-      this.#events = [];
-      this.#startedMs = undefined;
-    }
+    this.#events.splice(0, first < 0 ? this.#events.length : first);
   }
 }
 

@@ -2,7 +2,7 @@
 
 export function formatRate(bytesPerSecond: number): string {
   const kilobytes = bytesPerSecond / 1000;
-  if (kilobytes >= 10_000) return `${(kilobytes / 1000).toFixed(1)} MB/s`;
+  if (kilobytes >= 1000) return `${(kilobytes / 1000).toFixed(1)} MB/s`;
   return `${kilobytes >= 10 || kilobytes === 0 ? Math.round(kilobytes) : kilobytes.toFixed(1)} kB/s`;
 }
 

@@ -87,8 +87,6 @@ export function App(props: AppProps): JSX.Element {
           Refused by the server: {complaint}
         </p>
 
-        <Figures station={station} />
-
         <form
           class="settings"
           onSubmit={(event) => {
@@ -136,6 +134,8 @@ export function App(props: AppProps): JSX.Element {
             {busy ? "Stop" : state.phase === "replaced" ? "Take the camera back" : state.phase === "idle" ? "Start" : "Start again"}
           </button>
         </form>
+
+        <Figures station={station} />
       </div>
     </main>
   );

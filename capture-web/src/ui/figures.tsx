@@ -15,12 +15,12 @@ export function Figures({ station }: { station: Station }): JSX.Element {
   const none = "–";
   return (
     <dl class="figures" data-testid="figures">
-      <Figure label="Frames a second" value={live ? stats.rate.perSecond().toFixed(1) : none} testId="fps" />
+      <Figure label="Frame rate" value={live ? `${stats.rate.perSecond().toFixed(1)} fps` : none} testId="fps" />
       <Figure label="Data rate" value={live ? formatRate(stats.rate.bytesPerSecond()) : none} testId="rate" />
       <Figure label="Path" value={state.phase === "live" ? PATH_NAMES[state.path] : none} testId="path" />
       <Figure label="Skipped" value={String(stats.skippedFrames)} testId="skipped" />
       <Figure label="Picture" value={picture === undefined || picture.width === 0 ? none : `${picture.width} × ${picture.height}`} testId="size" />
-      <Figure label="Age at the server" value={feedback?.ageMs === undefined ? none : formatAge(feedback.ageMs)} testId="server-age" />
+      <Figure label="Age at server" value={feedback?.ageMs === undefined ? none : formatAge(feedback.ageMs)} testId="server-age" />
     </dl>
   );
 }

@@ -35,7 +35,7 @@ export function App({ wall, route }: { wall: Wall; route: Route }): JSX.Element 
           <span class="unseen"> viewer</span>
         </h1>
         <HeadFigures wall={wall} cameras={cameras} />
-        {capturePage !== undefined && (
+        {capturePage !== undefined && cameras.length > 0 && (
           <a class="add" href={capturePage.href} target="_blank" rel="noreferrer" data-testid="add-camera">
             Add a camera
           </a>
