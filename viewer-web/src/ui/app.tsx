@@ -34,7 +34,7 @@ export function App({ wall, route }: { wall: Wall; route: Route }): JSX.Element 
           <Wordmark />
           <span class="unseen"> viewer</span>
         </h1>
-        <HeadFigures wall={wall} cameras={cameras} />
+        <HeadFigures wall={wall} cameras={cameras} onAll={large === undefined ? undefined : () => route.show(undefined)} />
         {capturePage !== undefined && cameras.length > 0 && (
           <a class="add" href={capturePage.href} target="_blank" rel="noreferrer" data-testid="add-camera">
             Add a camera
@@ -64,15 +64,26 @@ export function App({ wall, route }: { wall: Wall; route: Route }): JSX.Element 
   );
 }
 
-/** Online count and link; drawn anew four times a second for the countdown. */
-function HeadFigures({ wall, cameras }: { wall: Wall; cameras: readonly Camera[] }): JSX.Element {
+interface HeadProps {
+  wall: Wall;
+  cameras: readonly Camera[];
+  /** Set while one camera is shown large. */
+  onAll: (() => void) | undefined;
+}
+
+/** Online count, or the way back, and the link; drawn anew four times a second for the countdown. */
+function HeadFigures({ wall, cameras, onAll }: HeadProps): JSX.Element {
   const link = useObservable(wall.link.state);
   useTick(250);
   const wording = describeLink(link, performance.now());
   return (
     <>
       <p class="count figure" data-testid="count">
-        {cameras.length > 0 ? describeCameras(cameras.filter((camera) => camera.info.value.online).length, cameras.length) : ""}
+        {onAll !== undefined ? (
+          <button class="all" type="button" data-testid="all" onClick={onAll}>
+            ← All cameras
+          </button>
+        ) : cameras.length > 0 ? describeCameras(cameras.filter((camera) => camera.info.value.online).length, cameras.length) : null}
       </p>
       <p class="link" data-testid="link" title={wording.detail}>
         <Dot tone={wording.tone} />
