@@ -1,0 +1,16 @@
+//! Doors in. Each turns what a publisher sends into frames for the camera it holds the producer of.
+//!
+//! Belongs here: publishers' protocols. Does not: viewers, the cache, or who may publish what.
+
+pub mod frames;
+
+use std::sync::Arc;
+
+use crate::relay::Registry;
+
+/// What every door in needs.
+#[derive(Debug, Clone)]
+pub struct Ingest {
+    /// Hands out the producers.
+    pub registry: Arc<Registry>,
+}
