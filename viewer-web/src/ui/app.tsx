@@ -18,6 +18,7 @@ export function App({ wall, route }: { wall: Wall; route: Route }): JSX.Element 
   const known = useObservable(wall.known);
   const wanted = useObservable(route.large);
   const link = useObservable(wall.link.state);
+  const trouble = link.phase === "reconnecting" ? link.reason : link.phase === "connecting" ? link.after : undefined;
   const capturePage = useCapturePage();
   const sight = useMemo(() => new Sight(), []);
   useEffect(() => () => sight.close(), [sight]);
@@ -53,10 +54,10 @@ export function App({ wall, route }: { wall: Wall; route: Route }): JSX.Element 
           </ul>
         )}
         {known && cameras.length === 0 && <Empty capturePage={capturePage ?? onPort(8080)} />}
-        {!known && link.phase === "reconnecting" && (
+        {!known && trouble !== undefined && (
           <section class="notice" data-testid="unreachable">
             <h2>The server cannot be reached</h2>
-            <p>{link.reason} This page keeps trying and goes on by itself.</p>
+            <p>{trouble} This page keeps trying and goes on by itself.</p>
           </section>
         )}
       </main>
