@@ -6,3 +6,4 @@
 pub mod envelope;
 pub mod fragment;
 pub mod jpeg;
+pub mod stream;
