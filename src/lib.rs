@@ -1,1 +1,2 @@
 //! framecast: a live camera relay.
+pub mod ingest;
