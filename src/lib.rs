@@ -1,2 +1,28 @@
-//! framecast: a live camera relay.
+//! framecast: a live camera relay. Any camera in, any viewer out, one binary.
+//!
+//! Data flows one way: `ingest → relay → view`.
+//!
+//! | module | what it is for | may import |
+//! |---|---|---|
+//! | [`wire`] | bytes: frame header, parts, messages, JPEG headers. No socket, no clock | nothing here |
+//! | [`telemetry`] | logs | nothing here |
+//! | [`net`] | listeners, WebSocket upgrade, socket options, error → status | `wire` |
+//! | [`relay`] | the heart: cameras, frames, cache, pacing. No socket, no HTTP | `wire` |
+//! | [`ingest`] | doors in; holds producers only | `relay`, `wire`, `net` |
+//! | [`view`] | doors out; holds consumers only | `relay`, `wire`, `net` |
+//! | [`store`] | Redis, a consumer off the live path | `relay`, `wire` |
+//! | [`http`] | the ports' routers, origin guard, embedded pages | `ingest`, `view`, `net` |
+//! | [`synth`] | test pictures | nothing here |
+//! | [`publish`] | the `publish` command: a publisher in its own process | `synth`, `wire` |
+//! | [`config`] | one struct: flags, environment, TOML file | `relay`, `store` |
+//! | [`server`] | joins all parts; the only module that imports everything | all |
+//!
+//! `relay` imports neither edge; `ingest` and `view` never import each other. A test holds this
+//! table against the source.
+
 pub mod ingest;
+pub mod net;
+pub mod relay;
+
+pub mod view;
+pub mod wire;

@@ -1,5 +1,18 @@
-//! Where pictures come in. Holds `Producer`s only: nothing here knows who watches.
+//! Doors in. Each turns what a publisher sends into frames for the camera it holds the producer of.
 //!
-//! Each transport has a module of its own; none of them keeps a camera's state, which is the relay's.
+//! Belongs here: publishers' protocols. Does not: viewers, the cache, or who may publish what.
 
+pub mod frames;
+pub mod signaling;
 pub mod webrtc;
+
+use std::sync::Arc;
+
+use crate::relay::Registry;
+
+/// What every door in needs.
+#[derive(Debug, Clone)]
+pub struct Ingest {
+    /// Hands out the producers.
+    pub registry: Arc<Registry>,
+}

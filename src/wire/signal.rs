@@ -202,8 +202,16 @@ mod tests {
     #[test]
     fn what_is_not_of_the_protocol_is_an_error() {
         for text in [
-            "", "null", "[]", "7", "{}", "\u{0}", r#"{"type":"frame"}"#, r#"{"type":"offer"}"#,
-            r#"{"type":"offer","camera":7,"sdp":""}"#, r#"{"type":"ping","t":"x"}"#,
+            "",
+            "null",
+            "[]",
+            "7",
+            "{}",
+            "\u{0}",
+            r#"{"type":"frame"}"#,
+            r#"{"type":"offer"}"#,
+            r#"{"type":"offer","camera":7,"sdp":""}"#,
+            r#"{"type":"ping","t":"x"}"#,
             r#"{"type":"offer","camera":"a","sdp":"","channel":{"max_retransmits":-1}}"#,
             r#"{"type":"candidate","candidate":{}}"#,
         ] {

@@ -5,9 +5,9 @@
 use std::collections::VecDeque;
 use std::io::IoSliceMut;
 use std::net::SocketAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use parking_lot::Mutex;
 use webrtc::runtime::RecvMeta;
 
 /// Most bytes waiting for one session: 1 MiB, which is the SCTP receive window, so an honest sender cannot
@@ -43,7 +43,7 @@ impl Inbox {
     /// Queues a chunk and wakes the reader. `false` when the queue is full and the chunk is gone.
     #[must_use]
     pub fn push(&self, chunk: Chunk) -> bool {
-        let mut state = self.lock();
+        let mut state = self.0.lock();
         let cost = chunk.bytes.len() + CHUNK_COST;
         if state.held + cost > INBOX_BYTES {
             return false;
@@ -65,7 +65,7 @@ impl Inbox {
         buf: &mut IoSliceMut<'_>,
         meta: &mut RecvMeta,
     ) -> Poll<usize> {
-        let mut state = self.lock();
+        let mut state = self.0.lock();
         let Some(chunk) = state.chunks.pop_front() else {
             // The connection drains bursts by polling with a no-op waker. Remembering that one would
             // forget the real reader, and it would sleep for ever.
@@ -83,11 +83,6 @@ impl Inbox {
         meta.stride = chunk.stride;
         meta.addr = chunk.from;
         Poll::Ready(len)
-    }
-
-    /// A panic while the lock was held leaves the queue usable: every change to it is complete on its own.
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -6,10 +6,11 @@
 
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::io::Interest;
 use tokio::task::JoinHandle;
 use webrtc::runtime::{BATCH_SIZE, RecvMeta, Transmit, UdpSockRef, UdpSocketState};
@@ -222,10 +223,8 @@ impl Drop for Registration {
 }
 
 impl Shared {
-    /// A panic while the lock was held leaves the table usable: at worst a stale address, which the next
-    /// proven check replaces.
     fn routes(&self) -> MutexGuard<'_, Routes> {
-        self.routes.lock().unwrap_or_else(PoisonError::into_inner)
+        self.routes.lock()
     }
 
     /// Whether the socket can talk IPv6.

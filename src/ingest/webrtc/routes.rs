@@ -6,12 +6,13 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::inbox::Inbox;
 use super::stun::{Class, Message, Password};
+use parking_lot::Mutex;
 
 /// Sessions on one port. A connection costs about 1 MiB when busy; a machine that serves more publishers
 /// than this runs out of processor long before.
@@ -82,12 +83,12 @@ impl Peer {
     /// Our address that `remote` sends to, to answer from the same one on a machine with several.
     #[must_use]
     pub fn local_ip(&self, remote: SocketAddr) -> Option<IpAddr> {
-        let known = self.local_ips.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.local_ips.lock();
         known.iter().find(|(r, _)| *r == remote).map(|(_, ip)| *ip)
     }
 
     fn set_local_ip(&self, remote: SocketAddr, local: IpAddr) {
-        let mut known = self.local_ips.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.local_ips.lock();
         match known.iter_mut().find(|(r, _)| *r == remote) {
             Some((_, ip)) => *ip = local,
             None => known.push((remote, local)),

@@ -7,10 +7,11 @@ use std::future::Future;
 use std::io::{self, IoSliceMut};
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use webrtc::runtime::{
@@ -45,7 +46,7 @@ impl SessionRuntime {
     /// Ends the tasks of the connection. The crate leaves its task running when a connection is merely
     /// dropped.
     pub(super) fn abort(&self) {
-        let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        let tasks = std::mem::take(&mut *self.tasks.lock());
         for task in tasks {
             task.abort();
         }
@@ -59,7 +60,7 @@ impl Runtime for SessionRuntime {
             let _ended = ended;
             future.await;
         });
-        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tasks = self.tasks.lock();
         tasks.retain(|task| !task.is_finished());
         tasks.push(task.abort_handle());
         Box::new(Task(task))

@@ -98,8 +98,8 @@ pub enum AnswerError {
 /// What happens on a connection.
 #[derive(Debug)]
 pub enum Event {
-    /// A channel is open; its label.
-    Opened(String),
+    /// A channel is open; messages may follow.
+    Opened,
     /// A binary message.
     Binary(Bytes),
     /// A text message.
@@ -276,7 +276,7 @@ impl Session {
         match event {
             Some(DataChannelEvent::OnOpen) => {
                 self.opened();
-                Some(Event::Opened(FRAMES.to_owned()))
+                Some(Event::Opened)
             }
             Some(DataChannelEvent::OnMessage(message)) => {
                 message_event(message.is_string, message.data)
@@ -293,7 +293,7 @@ impl Session {
         match event {
             Some(DataChannelEvent::OnOpen) => {
                 self.opened();
-                Some(Event::Opened(String::new()))
+                Some(Event::Opened)
             }
             Some(DataChannelEvent::OnMessage(message)) => {
                 if let Some(page) = &mut self.page {

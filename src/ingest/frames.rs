@@ -1,0 +1,188 @@
+//! From a publisher's binary messages to published frames, whatever the transport.
+//!
+//! Belongs here: reassembly, publishing, and what the publisher is told of it. Does not: sockets.
+
+use std::time::{Duration, Instant};
+
+use crate::{
+    relay::{DropReason, Outcome, Producer, Refused, Stamp},
+    wire::{
+        fragment::{Push, Reassembler},
+        signal::Feedback,
+    },
+};
+
+/// A publisher hears of its refused frames at most this often.
+const FAULT_PERIOD: Duration = Duration::from_secs(1);
+
+/// Something to tell the publisher.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// Stable, see `docs/protocol.md`.
+    pub code: &'static str,
+    /// What to do.
+    pub message: String,
+}
+
+/// What came of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub enum Taken {
+    /// Published, kept for its other parts, or dropped as late or duplicate.
+    Ok,
+    /// Refused and counted. `Some` when the publisher is due to hear of it.
+    Refused(Option<Fault>),
+    /// A newer publisher has the camera; the session is over.
+    Replaced,
+}
+
+/// One publisher's session: takes its messages, holds its producer.
+#[derive(Debug)]
+pub struct FrameSink {
+    producer: Producer,
+    reassembler: Reassembler,
+    received: u64,
+    lost: u64,
+    refused: u64,
+    duplicates: u64,
+    bytes: u64,
+    age_ms: Option<u64>,
+    reported: Reported,
+    fault_due: Instant,
+}
+
+/// The figures at the last feedback.
+#[derive(Debug)]
+struct Reported {
+    at: Instant,
+    received: u64,
+    bytes: u64,
+}
+
+impl FrameSink {
+    /// Starts a session for the producer's camera.
+    pub fn new(producer: Producer) -> Self {
+        let now = producer.now();
+        let reassembler = Reassembler::new(producer.limits().max_bytes, producer.headroom());
+        Self {
+            producer,
+            reassembler,
+            received: 0,
+            lost: 0,
+            refused: 0,
+            duplicates: 0,
+            bytes: 0,
+            age_ms: None,
+            reported: Reported { at: now, received: 0, bytes: 0 },
+            fault_due: now,
+        }
+    }
+
+    /// The right to the camera.
+    pub fn producer(&self) -> &Producer {
+        &self.producer
+    }
+
+    /// Takes the camera offline for this reason.
+    pub fn close(self, reason: &str) {
+        self.producer.close(reason);
+    }
+
+    /// Takes one binary message: a JPEG or a part.
+    pub fn message(&mut self, message: &[u8]) -> Taken {
+        match self.reassembler.push(message, self.producer.now()) {
+            Ok(Push::Bare) => self.jpeg(message),
+            Ok(Push::Whole(whole)) => {
+                let stamp =
+                    Stamp { publisher_seq: Some(whole.seq), captured_us: whole.captured_us };
+                let len = whole.buf.len() - self.producer.headroom();
+                let published = self.producer.publish(whole.buf, stamp);
+                self.settle(published, len, stamp)
+            }
+            Ok(Push::Incomplete | Push::Late) => {
+                self.settle_losses();
+                Taken::Ok
+            }
+            Err(error) => {
+                if let Some(reason) = DropReason::from_code(error.code()) {
+                    self.producer.count(reason, 1);
+                }
+                self.refuse(error.code(), error.to_string())
+            }
+        }
+    }
+
+    /// Takes one whole JPEG without a number or a time.
+    pub fn jpeg(&mut self, jpeg: &[u8]) -> Taken {
+        let published = self.producer.publish_jpeg(jpeg, Stamp::default());
+        self.settle(published, jpeg.len(), Stamp::default())
+    }
+
+    /// Counts a message that is of no kind a publisher may send, such as text on a binary channel.
+    pub fn refuse(&mut self, code: &'static str, message: String) -> Taken {
+        self.refused += 1;
+        let now = self.producer.now();
+        let due = now >= self.fault_due;
+        if due {
+            self.fault_due = now + FAULT_PERIOD;
+        }
+        Taken::Refused(due.then_some(Fault { code, message }))
+    }
+
+    /// Gives up frames whose parts did not come, and sums up since the last call. To be called once
+    /// a second.
+    pub fn feedback(&mut self) -> Feedback {
+        let now = self.producer.now();
+        self.reassembler.expire(now);
+        self.settle_losses();
+        let seconds = now.saturating_duration_since(self.reported.at).as_secs_f64().max(0.001);
+        let frames = (self.received - self.reported.received) as f64;
+        let bytes = (self.bytes - self.reported.bytes) as f64;
+        self.reported = Reported { at: now, received: self.received, bytes: self.bytes };
+        Feedback {
+            received: self.received,
+            received_fps: (frames / seconds * 10.0).round() / 10.0,
+            lost: self.lost,
+            refused: self.refused,
+            duplicates: self.duplicates,
+            bytes_per_s: (bytes / seconds) as u64,
+            age_ms: self.age_ms,
+        }
+    }
+
+    fn settle(&mut self, published: Result<Outcome, Refused>, len: usize, stamp: Stamp) -> Taken {
+        self.settle_losses();
+        match published {
+            Ok(Outcome::Published { .. }) => {
+                self.received += 1;
+                self.bytes += len as u64;
+                let captured = Some(stamp.captured_us).filter(|&us| us > 0);
+                self.age_ms = captured.map(|us| self.producer.unix_us().saturating_sub(us) / 1000);
+                Taken::Ok
+            }
+            Ok(Outcome::Duplicate { .. }) => {
+                self.duplicates += 1;
+                Taken::Ok
+            }
+            Ok(Outcome::Late) => {
+                self.lost += 1;
+                Taken::Ok
+            }
+            Err(Refused::Replaced(_)) => Taken::Replaced,
+            Err(error) => self.refuse(error.code(), error.to_string()),
+        }
+    }
+
+    /// Moves the reassembler's losses to the camera's counts.
+    fn settle_losses(&mut self) {
+        for (n, reason) in [
+            (self.reassembler.take_incomplete(), DropReason::Incomplete),
+            (self.reassembler.take_late(), DropReason::Late),
+        ] {
+            if n > 0 {
+                self.producer.count(reason, n);
+                self.lost += n;
+            }
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Accepting connections and serving HTTP/1.1 on them until shutdown.
+
+use std::{io, sync::Arc, time::Duration};
+
+use axum::{Router, extract::ConnectInfo, http::Request};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{net::TcpListener, sync::Semaphore};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::ServiceExt as _;
+
+/// Connections served at a time on one port; further ones wait in the kernel's backlog. Ten times
+/// what one core can feed (3000 viewers at 30 fps fill this kind of machine).
+const MAX_CONNECTIONS: usize = 30_000;
+
+/// How long a client may take to send a request's header.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long to wait after the system refused a new connection, for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What all connections of the server share: the signal to end, and who has not ended yet.
+#[derive(Debug, Clone, Default)]
+pub struct Lifetime {
+    /// Cancelled when the server drains.
+    pub shutdown: CancellationToken,
+    /// Every connection, upgraded ones included.
+    pub tasks: TaskTracker,
+}
+
+/// Serves `router` on `listener` until shutdown. Idle connections end at once then, running
+/// requests end by themselves.
+///
+/// Every request carries a [`Lifetime`] and a `ConnectInfo<SocketAddr>` in its extensions.
+pub async fn serve(listener: TcpListener, router: Router, lifetime: Lifetime) {
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    loop {
+        let Ok(place) = places.clone().acquire_owned().await else { return };
+        let (stream, peer) = tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    refused(&error).await;
+                    continue;
+                }
+            },
+            () = lifetime.shutdown.cancelled() => return,
+        };
+        // A frame is written whole; waiting for more to fill a segment would only delay it.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%peer, %error, "connection lost before its first request");
+            continue;
+        }
+        let (router, shutdown) = (router.clone(), lifetime.shutdown.clone());
+        let shared = lifetime.clone();
+        lifetime.tasks.spawn(async move {
+            let service = service_fn(move |mut request: Request<Incoming>| {
+                request.extensions_mut().insert(ConnectInfo(peer));
+                request.extensions_mut().insert(shared.clone());
+                router.clone().oneshot(request)
+            });
+            let connection = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(HEADER_TIMEOUT)
+                .serve_connection(TokioIo::new(stream), service)
+                .with_upgrades();
+            tokio::pin!(connection);
+            let ended = tokio::select! {
+                ended = connection.as_mut() => ended,
+                () = shutdown.cancelled() => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            };
+            if let Err(error) = ended {
+                tracing::debug!(%peer, %error, "connection ended early");
+            }
+            drop(place);
+        });
+    }
+}
+
+async fn refused(error: &io::Error) {
+    // A client that is gone before it was accepted is nobody's problem; the rest is the system's.
+    if error.kind() != io::ErrorKind::ConnectionAborted {
+        tracing::warn!(%error, "cannot accept connections; is the limit of open files too low?");
+        tokio::time::sleep(ACCEPT_PAUSE).await;
+    }
+}

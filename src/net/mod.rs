@@ -1,0 +1,18 @@
+//! Sockets under the doors: accepting, the WebSocket upgrade, socket options, and the one mapping
+//! from errors to HTTP status.
+//!
+//! Belongs here: what both edges need of TCP, HTTP and WebSocket. Does not: cameras, frames, or
+//! what a message says.
+
+mod error;
+mod listen;
+mod options;
+mod upgrade;
+
+pub use error::ApiError;
+pub use listen::{Lifetime, serve};
+pub use options::bound_send_buffer;
+pub use upgrade::{WebSocketUpgrade, close, close_code, heartbeat, server_socket};
+
+/// A WebSocket as the ingest side uses it.
+pub type Socket = tokio_tungstenite::WebSocketStream<tokio::net::TcpStream>;

@@ -1,0 +1,303 @@
+//! One camera: its track, who publishes it, and its counts.
+
+use std::{
+    fmt,
+    sync::{Arc, atomic::AtomicU64, atomic::Ordering::Relaxed},
+    time::{Duration, Instant},
+};
+
+use parking_lot::Mutex;
+use serde::Serialize;
+use tokio::sync::watch;
+
+use super::{
+    CameraId, Clock, Consumer, Demand, DropReason, Drops, Frame, Latest, Viewing,
+    track::{Budget, Track},
+};
+
+/// How frames of a camera come in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transport {
+    /// A WebRTC data channel.
+    WebRtc,
+    /// The publish WebSocket.
+    WebSocket,
+    /// An HTTP push.
+    Http,
+    /// A legacy client's socket or channel.
+    Legacy,
+    /// Made by this server.
+    Synthetic,
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::WebRtc => "webrtc",
+            Self::WebSocket => "websocket",
+            Self::Http => "http",
+            Self::Legacy => "legacy",
+            Self::Synthetic => "synthetic",
+        })
+    }
+}
+
+/// Who wants to publish.
+#[derive(Debug, Clone)]
+pub struct Publisher {
+    /// How the frames come in.
+    pub transport: Transport,
+    /// The camera's name for people; the id if there is none. At most [`Publisher::MAX_NAME`]
+    /// characters are kept.
+    pub name: Option<String>,
+}
+
+impl Publisher {
+    /// Longest name, in characters.
+    pub const MAX_NAME: usize = 80;
+
+    /// A publisher that gives its camera no name.
+    pub fn over(transport: Transport) -> Self {
+        Self { transport, name: None }
+    }
+}
+
+/// Whether somebody publishes a camera.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Presence {
+    /// A publisher is connected.
+    Online {
+        /// Unix microseconds.
+        since_us: u64,
+        /// How its frames come in.
+        transport: Transport,
+    },
+    /// Nobody publishes.
+    Offline {
+        /// Unix microseconds.
+        since_us: u64,
+        /// In plain words.
+        reason: Arc<str>,
+    },
+}
+
+/// A camera. Edges hold it to read; only a [`super::Producer`] writes.
+#[derive(Debug)]
+pub struct Camera {
+    id: CameraId,
+    pub(super) track: Track,
+    pub(super) drops: Drops,
+    pub(super) published: AtomicU64,
+    owner: Mutex<Owner>,
+    /// Grows with each publisher; the newest owns the camera.
+    pub(super) epoch: watch::Sender<u64>,
+    clock: Clock,
+}
+
+#[derive(Debug)]
+struct Owner {
+    presence: Presence,
+    name: Option<String>,
+    offline_at: Option<Instant>,
+}
+
+impl Camera {
+    pub(super) fn new(id: CameraId, budget: Arc<Budget>, clock: Clock) -> Self {
+        let presence =
+            Presence::Offline { since_us: clock.unix_us(), reason: "never published".into() };
+        Self {
+            id,
+            track: Track::new(budget, clock.now()),
+            drops: Drops::default(),
+            published: AtomicU64::new(0),
+            owner: Mutex::new(Owner { presence, name: None, offline_at: Some(clock.now()) }),
+            epoch: watch::Sender::new(0),
+            clock,
+        }
+    }
+
+    /// The camera's id.
+    pub fn id(&self) -> &CameraId {
+        &self.id
+    }
+
+    /// The name for people: the publisher's, else the id.
+    pub fn name(&self) -> String {
+        self.owner.lock().name.clone().unwrap_or_else(|| self.id.as_str().to_owned())
+    }
+
+    /// Whether somebody publishes, since when, and if not, why.
+    pub fn presence(&self) -> Presence {
+        self.owner.lock().presence.clone()
+    }
+
+    /// The newest frame, however old.
+    pub fn latest(&self) -> Option<Arc<Latest>> {
+        self.track.latest()
+    }
+
+    /// The cached frame that was newest `ago` before now; `None` when the cache does not reach back
+    /// that far.
+    pub fn rewound(&self, ago: Duration) -> Option<Frame> {
+        let then = self.clock.now().checked_sub(ago)?;
+        self.track.state.lock().ring.at(then).cloned()
+    }
+
+    /// What the cache holds, oldest first.
+    pub fn cached(&self) -> Vec<Frame> {
+        self.track.state.lock().ring.iter().cloned().collect()
+    }
+
+    /// How long ago the newest frame came, or the same bytes again.
+    pub fn age(&self) -> Option<Duration> {
+        let confirmed = self.track.state.lock().confirmed_at?;
+        Some(self.clock.now().saturating_duration_since(confirmed))
+    }
+
+    /// A reader that starts with the newest cached frame.
+    pub fn consumer(&self) -> Consumer {
+        self.track.consumer()
+    }
+
+    /// Counts as a viewer for as long as the guard lives.
+    pub fn viewing(&self) -> Viewing {
+        self.track.viewing()
+    }
+
+    /// Whether anybody watches.
+    pub fn demand(&self) -> Demand {
+        self.track.demand()
+    }
+
+    /// Counts frames that a viewer was not sent.
+    pub fn count(&self, reason: DropReason, n: u64) {
+        self.drops.add(reason, n);
+    }
+
+    /// All figures at one moment.
+    pub fn snapshot(&self) -> Snapshot {
+        let now = self.clock.now();
+        let (presence, name) = (self.presence(), self.name());
+        let (online, since_us, reason, transport) = match presence {
+            Presence::Online { since_us, transport } => (true, since_us, None, Some(transport)),
+            Presence::Offline { since_us, reason } => (false, since_us, Some(reason), None),
+        };
+        let drops = self.drops.nonzero().map(|(reason, n)| (reason.name(), n)).collect();
+        let mut state = self.track.state.lock();
+        let (fps, bytes_per_s) = state.meter.per_second(now);
+        let newest = state.ring.newest();
+        let oldest = state.ring.iter().next();
+        let span = newest.zip(oldest).map(|(n, o)| n.received_at - o.received_at);
+        Snapshot {
+            id: self.id.clone(),
+            name,
+            online,
+            since_us,
+            reason,
+            transport,
+            frames: self.published.load(Relaxed),
+            fps: (fps * 10.0).round() / 10.0,
+            bytes_per_s: bytes_per_s.round() as u64,
+            seq: state.seq,
+            width: newest.map(|frame| frame.width),
+            height: newest.map(|frame| frame.height),
+            age_ms: state.confirmed_at.map(|at| millis(now.saturating_duration_since(at))),
+            viewers: self.track.viewers(),
+            cache: CacheSnapshot {
+                frames: state.ring.len(),
+                bytes: state.ring.bytes(),
+                span_ms: millis(span.unwrap_or_default()),
+            },
+            drops,
+        }
+    }
+
+    /// A new publisher owns the camera from here on. Returns its epoch.
+    pub(super) fn take_over(&self, publisher: Publisher) -> u64 {
+        // Under the state's lock: no frame of the older publisher can follow.
+        let _state = self.track.state.lock();
+        let mut owner = self.owner.lock();
+        owner.presence =
+            Presence::Online { since_us: self.clock.unix_us(), transport: publisher.transport };
+        owner.offline_at = None;
+        let keep = |name: String| name.trim().chars().take(Publisher::MAX_NAME).collect::<String>();
+        if let Some(name) = publisher.name.map(keep).filter(|name| !name.is_empty()) {
+            owner.name = Some(name);
+        }
+        let epoch = *self.epoch.borrow() + 1;
+        self.epoch.send_replace(epoch);
+        epoch
+    }
+
+    /// The publisher of `epoch` leaves. False when it no longer owned the camera.
+    pub(super) fn release(&self, epoch: u64, reason: &str) -> bool {
+        let mut owner = self.owner.lock();
+        if *self.epoch.borrow() != epoch {
+            return false;
+        }
+        let since_us = self.clock.unix_us();
+        owner.presence = Presence::Offline { since_us, reason: reason.into() };
+        owner.offline_at = Some(self.clock.now());
+        true
+    }
+
+    /// How long nobody has published or watched; `None` while somebody does.
+    pub(super) fn idle_for(&self) -> Option<Duration> {
+        let offline_at = self.owner.lock().offline_at?;
+        let unwatched = self.track.viewers() == 0;
+        unwatched.then(|| self.clock.now().saturating_duration_since(offline_at))
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A camera's figures at one moment, as the API shows them.
+#[derive(Debug, Clone, Serialize)]
+pub struct Snapshot {
+    /// The camera.
+    pub id: CameraId,
+    /// For people.
+    pub name: String,
+    /// Whether somebody publishes.
+    pub online: bool,
+    /// Unix microseconds: since when it is online or offline.
+    pub since_us: u64,
+    /// Why it is offline.
+    pub reason: Option<Arc<str>>,
+    /// How frames come in, while online.
+    pub transport: Option<Transport>,
+    /// Frames accepted since the server started.
+    pub frames: u64,
+    /// Frames a second over the last 2 s.
+    pub fps: f64,
+    /// JPEG bytes a second over the last 2 s.
+    pub bytes_per_s: u64,
+    /// Number of the newest frame; 0 before the first.
+    pub seq: u64,
+    /// Pixels, of the newest frame.
+    pub width: Option<u16>,
+    /// Pixels, of the newest frame.
+    pub height: Option<u16>,
+    /// Milliseconds since the newest frame, or the same bytes again.
+    pub age_ms: Option<u64>,
+    /// Who watches now.
+    pub viewers: usize,
+    /// What the cache holds.
+    pub cache: CacheSnapshot,
+    /// Frames dropped, by reason; reasons without any are left out.
+    pub drops: std::collections::BTreeMap<&'static str, u64>,
+}
+
+/// What one camera's cache holds.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct CacheSnapshot {
+    /// Frames.
+    pub frames: usize,
+    /// Bytes, headers included.
+    pub bytes: usize,
+    /// Milliseconds between the oldest and the newest.
+    pub span_ms: u64,
+}

@@ -1,0 +1,31 @@
+//! The heart: cameras, their newest frame, and the last seconds of each.
+//!
+//! Belongs here: who publishes a camera, which frame is newest, what the cache holds, how often a
+//! viewer is due, and the counts of what was dropped. Does not: sockets, HTTP, Redis, auth, or any
+//! format but the one message that every frame is stored as.
+//!
+//! A [`Producer`] writes, each [`Consumer`] owns its cursor, the [`Registry`] only hands out
+//! handles. Dropping the producer takes the camera offline. A consumer never queues: it sees the
+//! newest frame and how many it skipped.
+
+mod camera;
+mod clock;
+mod counters;
+mod frame;
+mod id;
+mod meter;
+mod pacing;
+mod producer;
+mod registry;
+mod ring;
+mod track;
+
+pub use camera::{Camera, Presence, Publisher, Snapshot, Transport};
+pub use clock::Clock;
+pub use counters::{DropReason, Drops};
+pub use frame::{Frame, Latest};
+pub use id::{BadCameraId, CameraId};
+pub use pacing::Pacer;
+pub use producer::{Outcome, Producer, Refused, Stamp};
+pub use registry::{Limits, PublishError, Registry};
+pub use track::{Consumer, Demand, Next, Viewing};

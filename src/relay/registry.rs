@@ -1,0 +1,210 @@
+//! All cameras: hands out producers and cameras, forgets what nobody needs.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use dashmap::DashMap;
+use parking_lot::Mutex;
+use thiserror::Error;
+use tokio::sync::watch;
+
+use super::{Camera, CameraId, Clock, Producer, Publisher, track::Budget};
+use crate::wire::jpeg;
+
+/// The relay's bounds.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Of one frame.
+    pub frame: jpeg::Limits,
+    /// How far back a camera's cache reaches. Default 10 s.
+    pub cache_age: Duration,
+    /// Bytes of one camera's cache. Default 64 MiB: 10 s of 30 fps at 200 KB.
+    pub cache_bytes: usize,
+    /// Bytes of all caches together. Default 512 MiB.
+    pub cache_total_bytes: usize,
+    /// Cameras known at a time, offline ones included. Default 1000.
+    pub max_cameras: usize,
+    /// How long an offline camera that nobody watches is remembered. Default 24 h.
+    pub forget_after: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            frame: jpeg::Limits::default(),
+            cache_age: Duration::from_secs(10),
+            cache_bytes: 64 << 20,
+            cache_total_bytes: 512 << 20,
+            max_cameras: 1000,
+            forget_after: Duration::from_secs(24 * 3600),
+        }
+    }
+}
+
+/// Why nobody may publish a camera now. The texts go to the publisher.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum PublishError {
+    /// At the limit, and none of the known cameras can be forgotten.
+    #[error("{0} cameras are in use, the most this server takes (--max-cameras)")]
+    TooManyCameras(usize),
+    /// On the way down.
+    #[error("the server is shutting down; connect again in some seconds")]
+    Draining,
+}
+
+impl PublishError {
+    /// The stable error code of `docs/protocol.md`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::TooManyCameras(_) => "too_many_cameras",
+            Self::Draining => "draining",
+        }
+    }
+}
+
+/// All cameras of this server.
+#[derive(Debug)]
+pub struct Registry {
+    cameras: DashMap<CameraId, Arc<Camera>>,
+    /// Held while a camera is added or forgotten, so that the count cannot pass its bound.
+    membership: Mutex<()>,
+    limits: Limits,
+    budget: Arc<Budget>,
+    clock: Clock,
+    changes: watch::Sender<u64>,
+    draining: AtomicBool,
+}
+
+impl Registry {
+    /// An empty one.
+    pub fn new(limits: Limits, clock: Clock) -> Arc<Self> {
+        let budget = Budget {
+            total: AtomicUsize::new(0),
+            cameras: AtomicUsize::new(0),
+            age: limits.cache_age,
+            camera_bytes: limits.cache_bytes,
+            total_bytes: limits.cache_total_bytes,
+        };
+        Arc::new(Self {
+            cameras: DashMap::new(),
+            membership: Mutex::new(()),
+            limits,
+            budget: Arc::new(budget),
+            clock,
+            changes: watch::Sender::new(0),
+            draining: AtomicBool::new(false),
+        })
+    }
+
+    /// Takes a camera over: the newest publisher with the right to it owns it, the older one's
+    /// [`Producer::replaced`] resolves and its frames are refused.
+    pub fn publish(
+        self: &Arc<Self>,
+        id: &CameraId,
+        publisher: Publisher,
+    ) -> Result<Producer, PublishError> {
+        if self.draining.load(Relaxed) {
+            return Err(PublishError::Draining);
+        }
+        let (camera, epoch) = {
+            // Held over the take-over too, or a sweep could forget the camera in between.
+            let _membership = self.membership.lock();
+            let camera = self.get_or_add(id)?;
+            let epoch = camera.take_over(publisher);
+            (camera, epoch)
+        };
+        self.changed();
+        Ok(Producer::new(self.clone(), camera, epoch))
+    }
+
+    /// A camera, if it was ever published here and not forgotten.
+    pub fn get(&self, id: &str) -> Option<Arc<Camera>> {
+        self.cameras.get(id).map(|camera| camera.value().clone())
+    }
+
+    /// All cameras, in the order of their ids.
+    pub fn list(&self) -> Vec<Arc<Camera>> {
+        let mut cameras: Vec<_> = self.cameras.iter().map(|entry| entry.value().clone()).collect();
+        cameras.sort_by(|a, b| a.id().cmp(b.id()));
+        cameras
+    }
+
+    /// A number that changes whenever a camera comes, goes on- or offline, or is forgotten. A
+    /// reader compares what it knows with [`Self::list`].
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// The bounds.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The relay's time.
+    pub fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    /// Bytes that all caches hold.
+    pub fn cache_bytes(&self) -> usize {
+        self.budget.total.load(Relaxed)
+    }
+
+    /// No publisher is taken any more.
+    pub fn drain(&self) {
+        self.draining.store(true, Relaxed);
+    }
+
+    /// Ages the caches of cameras that get no frames and forgets those long offline. To be called
+    /// once a second.
+    pub fn sweep(&self) {
+        for camera in self.list() {
+            camera.track.sweep(self.clock.now());
+            if camera.idle_for().is_some_and(|idle| idle >= self.limits.forget_after) {
+                let _membership = self.membership.lock();
+                // Looked at again: it may have come back since.
+                if camera.idle_for().is_some_and(|idle| idle >= self.limits.forget_after) {
+                    self.forget(&camera);
+                }
+            }
+        }
+    }
+
+    pub(super) fn changed(&self) {
+        self.changes.send_modify(|version| *version += 1);
+    }
+
+    /// Under the membership lock.
+    fn get_or_add(&self, id: &CameraId) -> Result<Arc<Camera>, PublishError> {
+        if let Some(camera) = self.get(id.as_str()) {
+            return Ok(camera);
+        }
+        if self.cameras.len() >= self.limits.max_cameras {
+            let idlest = |camera: &Arc<Camera>| camera.idle_for();
+            let cameras = self.list();
+            let oldest = cameras.iter().filter(|c| idlest(c).is_some()).max_by_key(|c| idlest(c));
+            match oldest {
+                Some(oldest) => self.forget(oldest),
+                None => return Err(PublishError::TooManyCameras(self.limits.max_cameras)),
+            }
+        }
+        let camera = Arc::new(Camera::new(id.clone(), self.budget.clone(), self.clock));
+        self.cameras.insert(id.clone(), camera.clone());
+        self.budget.cameras.fetch_add(1, Relaxed);
+        Ok(camera)
+    }
+
+    /// Under the membership lock.
+    fn forget(&self, camera: &Arc<Camera>) {
+        if self.cameras.remove(camera.id()).is_some() {
+            self.budget.cameras.fetch_sub(1, Relaxed);
+            camera.track.close();
+            self.changed();
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! A track: one producer, many consumers, and whether anybody watches.
+//!
+//! Today's cameras have one, `jpeg`, where the newest frame wins. What is made only while somebody
+//! watches follows the track's [`Demand`] and knows nothing of who stands behind it.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use super::{
+    Frame, Latest,
+    meter::Meter,
+    ring::{Bounds, Ring},
+};
+
+/// What the caches of all cameras share.
+#[derive(Debug)]
+pub(super) struct Budget {
+    /// Bytes held by all cameras.
+    pub total: AtomicUsize,
+    /// Cameras there are.
+    pub cameras: AtomicUsize,
+    pub age: Duration,
+    pub camera_bytes: usize,
+    pub total_bytes: usize,
+}
+
+impl Budget {
+    /// What one camera may hold now. When all together hold too much, those above an equal share
+    /// give up their oldest frames, so a camera that comes late still gets its cache.
+    fn bounds(&self) -> Bounds {
+        let share = self.total_bytes / self.cameras.load(Relaxed).max(1);
+        let over = self.total.load(Relaxed) > self.total_bytes;
+        let bytes = if over { self.camera_bytes.min(share) } else { self.camera_bytes };
+        Bounds { age: self.age, bytes }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Track {
+    slot: watch::Sender<Slot>,
+    viewers: watch::Sender<usize>,
+    pub(super) state: Mutex<State>,
+    budget: Arc<Budget>,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    latest: Option<Arc<Latest>>,
+    /// The camera was forgotten; a consumer of it will see nothing more.
+    closed: bool,
+}
+
+/// What changes with every frame.
+#[derive(Debug)]
+pub(super) struct State {
+    pub ring: Ring,
+    pub meter: Meter,
+    /// Of the newest frame; 0 before the first.
+    pub seq: u64,
+    /// When the newest frame, or the same bytes again, came last.
+    pub confirmed_at: Option<Instant>,
+}
+
+impl Track {
+    pub(super) fn new(budget: Arc<Budget>, now: Instant) -> Self {
+        Self {
+            slot: watch::Sender::default(),
+            viewers: watch::Sender::default(),
+            state: Mutex::new(State {
+                ring: Ring::new(),
+                meter: Meter::new(now),
+                seq: 0,
+                confirmed_at: None,
+            }),
+            budget,
+        }
+    }
+
+    /// Makes `frame` the newest, under the lock that the caller holds on the state.
+    pub(super) fn push(&self, state: &mut State, frame: Frame) {
+        state.seq = frame.seq;
+        state.confirmed_at = Some(frame.received_at);
+        state.meter.add(frame.jpeg_len(), frame.received_at);
+        state.ring.push(frame.clone(), self.budget.bounds(), &self.budget.total);
+        // Under the lock, so that frames reach the consumers in the order of their numbers.
+        self.slot.send_modify(|slot| slot.latest = Some(Arc::new(Latest::new(frame))));
+    }
+
+    pub(super) fn latest(&self) -> Option<Arc<Latest>> {
+        self.slot.borrow().latest.clone()
+    }
+
+    /// Evicts what has aged, for cameras that get no frames.
+    pub(super) fn sweep(&self, now: Instant) {
+        self.state.lock().ring.evict(now, self.budget.bounds(), &self.budget.total);
+    }
+
+    /// The camera is forgotten.
+    pub(super) fn close(&self) {
+        self.state.lock().ring.clear(&self.budget.total);
+        self.slot.send_modify(|slot| *slot = Slot { latest: None, closed: true });
+    }
+
+    pub(super) fn viewers(&self) -> usize {
+        *self.viewers.borrow()
+    }
+
+    pub(super) fn consumer(&self) -> Consumer {
+        Consumer { slot: self.slot.subscribe(), cursor: 0 }
+    }
+
+    pub(super) fn viewing(&self) -> Viewing {
+        self.viewers.send_modify(|viewers| *viewers += 1);
+        Viewing { viewers: self.viewers.clone() }
+    }
+
+    pub(super) fn demand(&self) -> Demand {
+        Demand { viewers: self.viewers.subscribe() }
+    }
+}
+
+/// What [`Consumer::next`] brings.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Next {
+    /// The newest frame.
+    pub frame: Arc<Latest>,
+    /// Frames between this and the consumer's frame before, which it will not see.
+    pub skipped: u64,
+}
+
+/// A reader of a track, with its own cursor. It holds one frame at the most: the newest.
+#[derive(Debug)]
+pub struct Consumer {
+    slot: watch::Receiver<Slot>,
+    cursor: u64,
+}
+
+impl Consumer {
+    /// The newest frame after the one returned last; the first call returns the newest cached one at
+    /// once. `None` when the camera was forgotten. Cancel safe.
+    pub async fn next(&mut self) -> Option<Next> {
+        loop {
+            let (latest, closed) = {
+                let slot = self.slot.borrow_and_update();
+                (slot.latest.clone(), slot.closed)
+            };
+            if let Some(frame) = latest.filter(|frame| frame.seq > self.cursor) {
+                let skipped = if self.cursor == 0 { 0 } else { frame.seq - self.cursor - 1 };
+                self.cursor = frame.seq;
+                return Some(Next { frame, skipped });
+            }
+            if closed || self.slot.changed().await.is_err() {
+                return None;
+            }
+        }
+    }
+
+    /// Frames up to this number will not be returned.
+    pub fn skip_to(&mut self, seq: u64) {
+        self.cursor = seq;
+    }
+}
+
+/// Somebody watches, for as long as this lives.
+#[derive(Debug)]
+pub struct Viewing {
+    viewers: watch::Sender<usize>,
+}
+
+impl Drop for Viewing {
+    fn drop(&mut self) {
+        self.viewers.send_modify(|viewers| *viewers -= 1);
+    }
+}
+
+/// Whether anybody watches a track, for what is made on demand.
+#[derive(Debug, Clone)]
+pub struct Demand {
+    viewers: watch::Receiver<usize>,
+}
+
+impl Demand {
+    /// Waits until somebody watches.
+    pub async fn wanted(&mut self) {
+        // The track is gone when the sender is: then nobody will ever watch.
+        if self.viewers.wait_for(|&viewers| viewers > 0).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Waits until nobody has watched for `linger` on end.
+    pub async fn unwanted_for(&mut self, linger: Duration) {
+        loop {
+            if self.viewers.wait_for(|&viewers| viewers == 0).await.is_err() {
+                return;
+            }
+            let wanted = self.viewers.wait_for(|&viewers| viewers > 0);
+            match tokio::time::timeout(linger, wanted).await {
+                Ok(Ok(_)) => {}
+                Ok(Err(_)) | Err(_) => return,
+            }
+        }
+    }
+}

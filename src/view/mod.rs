@@ -1,0 +1,16 @@
+//! Doors out. Each reads the newest frames of the cameras and hands them on in its own wrapping.
+//!
+//! Belongs here: viewers' protocols. Does not: publishers, or anything that changes a camera.
+
+use std::sync::Arc;
+
+use crate::relay::Registry;
+
+/// What every door out needs.
+#[derive(Debug, Clone)]
+pub struct View {
+    /// The cameras, to read.
+    pub registry: Arc<Registry>,
+    /// Most frames a second for one viewer and camera; viewers may ask for less.
+    pub max_fps: f64,
+}

@@ -1,0 +1,483 @@
+//! Frames in parts: splitting for a publisher, reassembly for the server.
+//!
+//! The layout and the rules are in `docs/protocol.md`, *Binary messages from a publisher*. Sans
+//! I/O: time comes in as an `Instant`. Belongs here: parts and their bounds. Does not: whether the
+//! frame is a good JPEG.
+
+use std::time::{Duration, Instant};
+
+use thiserror::Error;
+
+use super::jpeg;
+
+/// Bytes of a part's header.
+pub const HEADER_LEN: usize = 28;
+/// Most parts of one frame: 4 MiB in parts of 4 KiB.
+pub const MAX_PARTS: u16 = 1024;
+/// Most incomplete frames of one publisher: a third of a second at 30 fps is far beyond the 150 ms
+/// that a part may travel.
+pub const MAX_PENDING_FRAMES: usize = 8;
+/// How long a frame may wait for its next part.
+pub const PART_TIMEOUT: Duration = Duration::from_secs(1);
+
+const VERSION: u8 = 1;
+const KIND_PART: u8 = 2;
+
+/// A part's header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PartHeader {
+    /// Index of this part, from 0.
+    pub part: u16,
+    /// Parts of the frame.
+    pub parts: u16,
+    /// Bytes of the whole JPEG.
+    pub frame_len: u32,
+    /// The publisher's frame number.
+    pub seq: u64,
+    /// Unix microseconds on the server's clock; 0 if unknown.
+    pub captured_us: u64,
+}
+
+/// Why a binary message cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum PartError {
+    /// Neither kind of message.
+    #[error("a binary message must be a JPEG (FF D8 ...) or a part (01 02 ...); this is neither")]
+    NeitherKind,
+    /// Ends inside the header.
+    #[error("a part's header has {HEADER_LEN} bytes; this message has {0}")]
+    Short(usize),
+    /// Counts that cannot be.
+    #[error("part {part} of {parts}: there are 1 to {MAX_PARTS} parts, numbered from 0")]
+    Count {
+        /// As sent.
+        part: u16,
+        /// As sent.
+        parts: u16,
+    },
+    /// A payload of the wrong length.
+    #[error("part {part} of {parts} of a {frame_len}-byte frame carries {got} bytes, not {want}")]
+    Length {
+        /// As sent.
+        part: u16,
+        /// As sent.
+        parts: u16,
+        /// As sent.
+        frame_len: u32,
+        /// As sent.
+        got: usize,
+        /// By the header.
+        want: usize,
+    },
+    /// Fields that differ from those of the frame's first part.
+    #[error("part {part} of frame {seq} contradicts the parts before it")]
+    Contradiction {
+        /// As sent.
+        part: u16,
+        /// As sent.
+        seq: u64,
+    },
+    /// A frame over the byte limit.
+    #[error("frame of {frame_len} bytes is over the limit of {max_bytes} (--max-frame-bytes)")]
+    TooLarge {
+        /// As sent.
+        frame_len: u32,
+        /// The limit.
+        max_bytes: usize,
+    },
+}
+
+impl PartError {
+    /// The stable error code of `docs/protocol.md`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NeitherKind => "not_jpeg",
+            Self::TooLarge { .. } => "too_large",
+            _ => "bad_part",
+        }
+    }
+}
+
+impl PartHeader {
+    /// Reads a part's header and checks it against itself and the payload.
+    pub fn read(message: &[u8], max_bytes: usize) -> Result<(Self, &[u8]), PartError> {
+        if !message.starts_with(&[VERSION, KIND_PART]) {
+            return Err(PartError::NeitherKind);
+        }
+        let Some((head, payload)) = message.split_first_chunk::<HEADER_LEN>() else {
+            return Err(PartError::Short(message.len()));
+        };
+        let header = Self {
+            part: u16::from_le_bytes([head[2], head[3]]),
+            parts: u16::from_le_bytes([head[4], head[5]]),
+            frame_len: u32::from_le_bytes([head[8], head[9], head[10], head[11]]),
+            seq: le64(head, 12),
+            captured_us: le64(head, 20),
+        };
+        let Self { part, parts, frame_len, .. } = header;
+        if parts == 0 || parts > MAX_PARTS || part >= parts {
+            return Err(PartError::Count { part, parts });
+        }
+        if frame_len as usize > max_bytes {
+            return Err(PartError::TooLarge { frame_len, max_bytes });
+        }
+        let want = header.payload_len();
+        if want == 0 || payload.len() != want {
+            return Err(PartError::Length { part, parts, frame_len, got: payload.len(), want });
+        }
+        Ok((header, payload))
+    }
+
+    /// Writes the header.
+    pub fn write(&self) -> [u8; HEADER_LEN] {
+        let mut head = [0; HEADER_LEN];
+        head[0] = VERSION;
+        head[1] = KIND_PART;
+        head[2..4].copy_from_slice(&self.part.to_le_bytes());
+        head[4..6].copy_from_slice(&self.parts.to_le_bytes());
+        head[8..12].copy_from_slice(&self.frame_len.to_le_bytes());
+        head[12..20].copy_from_slice(&self.seq.to_le_bytes());
+        head[20..28].copy_from_slice(&self.captured_us.to_le_bytes());
+        head
+    }
+
+    /// Bytes of every part but the last.
+    fn stride(&self) -> usize {
+        (self.frame_len as usize).div_ceil(usize::from(self.parts))
+    }
+
+    /// Where this part's bytes start in the frame.
+    fn offset(&self) -> usize {
+        usize::from(self.part) * self.stride()
+    }
+
+    /// Bytes this part has to carry; 0 says that the header is impossible.
+    fn payload_len(&self) -> usize {
+        let rest = (self.frame_len as usize).saturating_sub(self.offset());
+        // The last part must not be empty either, or its frame has more parts than it needs.
+        let last = usize::from(self.parts - 1) * self.stride();
+        if last >= self.frame_len as usize { 0 } else { rest.min(self.stride()) }
+    }
+}
+
+/// Splits a frame into messages of at most `max_message` bytes, headers included.
+///
+/// `None` when the frame is empty or would need more than [`MAX_PARTS`].
+pub fn split(jpeg: &[u8], seq: u64, captured_us: u64, max_message: usize) -> Option<Vec<Vec<u8>>> {
+    let room = max_message.checked_sub(HEADER_LEN).filter(|&room| room > 0)?;
+    let frame_len = u32::try_from(jpeg.len()).ok().filter(|&len| len > 0)?;
+    let parts = u16::try_from(jpeg.len().div_ceil(room)).ok().filter(|&n| n <= MAX_PARTS)?;
+    let stride = jpeg.len().div_ceil(usize::from(parts));
+    // Even parts can need fewer than counted: 10 bytes in 6 parts are 5 of 2.
+    let parts = u16::try_from(jpeg.len().div_ceil(stride)).ok()?;
+    let message = |(part, chunk): (usize, &[u8])| {
+        let part = u16::try_from(part).expect("at most MAX_PARTS chunks");
+        let header = PartHeader { part, parts, frame_len, seq, captured_us };
+        [&header.write()[..], chunk].concat()
+    };
+    Some(jpeg.chunks(stride).enumerate().map(message).collect())
+}
+
+/// What a binary message turned out to be.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Push {
+    /// The message itself is a JPEG.
+    Bare,
+    /// A frame is complete.
+    Whole(Whole),
+    /// Kept; more parts are due.
+    Incomplete,
+    /// A part of a frame that is complete, overtaken or given up. Dropped.
+    Late,
+}
+
+/// A reassembled frame.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Whole {
+    /// The headroom asked for, then the JPEG.
+    pub buf: Vec<u8>,
+    /// The publisher's frame number.
+    pub seq: u64,
+    /// Unix microseconds on the server's clock; 0 if unknown.
+    pub captured_us: u64,
+}
+
+/// Puts the parts of one publisher's frames together.
+///
+/// Parts are written straight to their place behind `headroom` free bytes, so that the finished
+/// buffer becomes the viewers' message without a further copy. Incomplete frames hold at most
+/// `2 × max_frame_bytes` and [`MAX_PENDING_FRAMES`].
+#[derive(Debug)]
+pub struct Reassembler {
+    max_frame_bytes: usize,
+    headroom: usize,
+    /// In the order of `seq`.
+    pending: Vec<Pending>,
+    /// Frames up to here are done with.
+    finished_seq: Option<u64>,
+    incomplete: u64,
+    late: u64,
+}
+
+#[derive(Debug)]
+struct Pending {
+    first: PartHeader,
+    buf: Vec<u8>,
+    have: Vec<bool>,
+    missing: u16,
+    touched: Instant,
+}
+
+impl Reassembler {
+    /// For one publisher's session; a new session starts with a new one.
+    pub fn new(max_frame_bytes: usize, headroom: usize) -> Self {
+        Self {
+            max_frame_bytes,
+            headroom,
+            pending: Vec::new(),
+            finished_seq: None,
+            incomplete: 0,
+            late: 0,
+        }
+    }
+
+    /// Takes one binary message.
+    pub fn push(&mut self, message: &[u8], now: Instant) -> Result<Push, PartError> {
+        if jpeg::starts_like_jpeg(message) {
+            return Ok(Push::Bare);
+        }
+        let (header, payload) = PartHeader::read(message, self.max_frame_bytes)?;
+        self.expire(now);
+        if self.finished_seq.is_some_and(|finished| header.seq <= finished) {
+            // A part of an overtaken frame; only its first is worth a count.
+            self.late += u64::from(header.part == 0);
+            return Ok(Push::Late);
+        }
+        let at = match self.pending.binary_search_by_key(&header.seq, |p| p.first.seq) {
+            Ok(at) => at,
+            Err(at) => match self.admit(header, at, now) {
+                Some(at) => at,
+                None => return Ok(Push::Late),
+            },
+        };
+        let pending = &mut self.pending[at];
+        if !pending.takes(&header) {
+            return Err(PartError::Contradiction { part: header.part, seq: header.seq });
+        }
+        pending.place(&header, payload, self.headroom, now);
+        if pending.missing > 0 {
+            return Ok(Push::Incomplete);
+        }
+        // Older frames can no longer be shown: a newer one is on its way to the viewers.
+        let Some(done) = self.pending.drain(..=at).next_back() else {
+            return Ok(Push::Incomplete);
+        };
+        self.incomplete += at as u64;
+        self.finished_seq = Some(header.seq);
+        Ok(Push::Whole(Whole {
+            buf: done.buf,
+            seq: header.seq,
+            captured_us: done.first.captured_us,
+        }))
+    }
+
+    /// Drops the frames whose next part did not come in [`PART_TIMEOUT`].
+    pub fn expire(&mut self, now: Instant) {
+        let before = self.pending.len();
+        self.pending.retain(|p| now.saturating_duration_since(p.touched) < PART_TIMEOUT);
+        self.incomplete += (before - self.pending.len()) as u64;
+    }
+
+    /// Frames that were never completed, since the last call.
+    pub fn take_incomplete(&mut self) -> u64 {
+        std::mem::take(&mut self.incomplete)
+    }
+
+    /// Frames that came after a newer one, since the last call.
+    pub fn take_late(&mut self) -> u64 {
+        std::mem::take(&mut self.late)
+    }
+
+    /// Bytes held for incomplete frames.
+    pub fn pending_bytes(&self) -> usize {
+        self.pending.iter().map(|p| p.first.frame_len as usize).sum()
+    }
+
+    /// Makes room for a new frame that belongs at `at`, the oldest going first. `None` when the new
+    /// frame is itself the oldest.
+    fn admit(&mut self, header: PartHeader, mut at: usize, now: Instant) -> Option<usize> {
+        let budget = 2 * self.max_frame_bytes;
+        let len = header.frame_len as usize;
+        while self.pending.len() >= MAX_PENDING_FRAMES || self.pending_bytes() + len > budget {
+            self.incomplete += 1;
+            if at == 0 {
+                return None;
+            }
+            self.pending.remove(0);
+            at -= 1;
+        }
+        self.pending.insert(
+            at,
+            Pending {
+                first: header,
+                buf: vec![0; self.headroom + len],
+                have: vec![false; usize::from(header.parts)],
+                missing: header.parts,
+                touched: now,
+            },
+        );
+        Some(at)
+    }
+}
+
+impl Pending {
+    fn takes(&self, header: &PartHeader) -> bool {
+        header.parts == self.first.parts
+            && header.frame_len == self.first.frame_len
+            && header.captured_us == self.first.captured_us
+    }
+
+    fn place(&mut self, header: &PartHeader, payload: &[u8], headroom: usize, now: Instant) {
+        let have = &mut self.have[usize::from(header.part)];
+        if !std::mem::replace(have, true) {
+            let at = headroom + header.offset();
+            self.buf[at..at + payload.len()].copy_from_slice(payload);
+            self.missing -= 1;
+            self.touched = now;
+        }
+    }
+}
+
+fn le64(bytes: &[u8; HEADER_LEN], at: usize) -> u64 {
+    let mut eight = [0; 8];
+    eight.copy_from_slice(&bytes[at..at + 8]);
+    u64::from_le_bytes(eight)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MAX: usize = 4 << 20;
+
+    fn whole(push: Push) -> Whole {
+        match push {
+            Push::Whole(whole) => whole,
+            other => panic!("expected a whole frame, got {other:?}"),
+        }
+    }
+
+    fn feed(r: &mut Reassembler, parts: &[Vec<u8>], now: Instant) -> Push {
+        let mut last = Push::Incomplete;
+        for part in parts {
+            last = r.push(part, now).unwrap();
+        }
+        last
+    }
+
+    #[test]
+    fn parts_in_any_order_make_the_frame_behind_its_headroom() {
+        let jpeg: Vec<u8> = (0..1000u32).map(|i| i as u8).collect();
+        let mut parts = split(&jpeg, 5, 99, 128).unwrap();
+        parts.reverse();
+        parts.insert(3, parts[1].clone());
+        let mut r = Reassembler::new(MAX, 40);
+        let done = whole(feed(&mut r, &parts, Instant::now()));
+        assert_eq!((done.seq, done.captured_us), (5, 99));
+        assert_eq!(&done.buf[40..], &jpeg[..]);
+        assert_eq!(r.pending_bytes(), 0);
+    }
+
+    #[test]
+    fn every_length_and_limit_splits_into_parts_that_fit_and_join() {
+        for len in 1..200 {
+            for limit in [HEADER_LEN + 1, HEADER_LEN + 7, HEADER_LEN + 64, 4096] {
+                let jpeg = vec![7; len];
+                let parts = split(&jpeg, 1, 0, limit).unwrap();
+                assert!(parts.iter().all(|p| p.len() <= limit), "{len} bytes, limit {limit}");
+                let done = whole(feed(&mut Reassembler::new(MAX, 0), &parts, Instant::now()));
+                assert_eq!(done.buf, jpeg, "{len} bytes, limit {limit}");
+            }
+        }
+        assert_eq!(split(&[], 1, 0, 4096), None);
+        assert_eq!(split(&[0; 2000], 1, 0, HEADER_LEN + 1), None);
+        assert_eq!(split(&[0; 10], 1, 0, HEADER_LEN), None);
+    }
+
+    #[test]
+    fn a_newer_whole_frame_gives_up_the_older_ones() {
+        let now = Instant::now();
+        let mut r = Reassembler::new(MAX, 0);
+        let old = split(&[1; 100], 1, 0, HEADER_LEN + 50).unwrap();
+        let new = split(&[2; 100], 2, 0, HEADER_LEN + 50).unwrap();
+        assert_eq!(r.push(&old[0], now), Ok(Push::Incomplete));
+        assert_eq!(whole(feed(&mut r, &new, now)).seq, 2);
+        assert_eq!(r.push(&old[1], now), Ok(Push::Late));
+        assert_eq!((r.take_incomplete(), r.take_late()), (1, 0));
+        assert_eq!(r.push(&old[0], now), Ok(Push::Late));
+        assert_eq!(r.take_late(), 1);
+    }
+
+    #[test]
+    fn a_part_that_never_comes_costs_its_frame_after_a_second() {
+        let now = Instant::now();
+        let mut r = Reassembler::new(MAX, 0);
+        let parts = split(&[1; 100], 1, 0, HEADER_LEN + 50).unwrap();
+        assert_eq!(r.push(&parts[0], now), Ok(Push::Incomplete));
+        r.expire(now + PART_TIMEOUT - Duration::from_millis(1));
+        assert_eq!((r.take_incomplete(), r.pending_bytes()), (0, 100));
+        r.expire(now + PART_TIMEOUT);
+        assert_eq!((r.take_incomplete(), r.pending_bytes()), (1, 0));
+    }
+
+    #[test]
+    fn incomplete_frames_are_bounded_in_bytes_and_in_number() {
+        let now = Instant::now();
+        let mut r = Reassembler::new(1000, 0);
+        for seq in 0..100 {
+            let parts = split(&[1; 900], seq, 0, HEADER_LEN + 450).unwrap();
+            assert_eq!(r.push(&parts[0], now), Ok(Push::Incomplete));
+            assert!(r.pending_bytes() <= 2000);
+        }
+        assert_eq!(r.take_incomplete(), 98);
+        let mut r = Reassembler::new(1000, 0);
+        for seq in 0..100 {
+            let parts = split(&[1; 10], seq, 0, HEADER_LEN + 5).unwrap();
+            assert_eq!(r.push(&parts[0], now), Ok(Push::Incomplete));
+        }
+        assert_eq!(r.take_incomplete(), 100 - MAX_PENDING_FRAMES as u64);
+        let older = PartHeader { part: 0, parts: 2, frame_len: 10, seq: 0, captured_us: 0 };
+        let message = [&older.write()[..], &[1; 5]].concat();
+        assert_eq!(r.push(&message, now), Ok(Push::Late));
+    }
+
+    #[test]
+    fn headers_that_contradict_themselves_are_refused() {
+        let message = |part, parts, frame_len, payload: usize| {
+            let header = PartHeader { part, parts, frame_len, seq: 1, captured_us: 0 };
+            [&header.write()[..], &vec![0; payload]].concat()
+        };
+        let now = Instant::now();
+        let mut r = Reassembler::new(1000, 0);
+        for (bad, code) in [
+            (message(0, 65535, 1000, 1), "bad_part"),
+            (message(0, 0, 1000, 1000), "bad_part"),
+            (message(2, 2, 1000, 500), "bad_part"),
+            (message(0, 2, 1000, 499), "bad_part"),
+            (message(0, 1, 0, 0), "bad_part"),
+            (message(5, 6, 10, 0), "bad_part"),
+            (message(0, 6, 10, 2), "bad_part"),
+            (message(0, 1, 1001, 1001), "too_large"),
+            (message(0, 1, u32::MAX, 9), "too_large"),
+            (b"\x01\x02\x00".to_vec(), "bad_part"),
+            (b"\x01\x03".to_vec(), "not_jpeg"),
+            (Vec::new(), "not_jpeg"),
+        ] {
+            assert_eq!(r.push(&bad, now).unwrap_err().code(), code, "{bad:?}");
+        }
+        assert_eq!(r.push(&message(0, 2, 10, 5), now), Ok(Push::Incomplete));
+        assert_eq!(r.push(&message(1, 3, 10, 4), now).unwrap_err().code(), "bad_part");
+        assert!(matches!(r.push(&message(1, 2, 10, 5), now), Ok(Push::Whole(_))));
+    }
+}

@@ -1,0 +1,9 @@
+//! Bytes on the wire: pure functions and small state machines over byte slices.
+//!
+//! Belongs here: layouts, parsing, limits, the messages' types. Does not: sockets, clocks, async,
+//! or any knowledge of who is connected.
+
+pub mod envelope;
+pub mod fragment;
+pub mod jpeg;
+pub mod signal;
