@@ -1,12 +1,15 @@
 //! Publishers on the one UDP port: opening, isolation, forged packets, what is freed at the end.
 
+#[path = "support/pattern.rs"]
+mod pattern;
 #[path = "support/rtc_client.rs"]
 mod rtc_client;
 
 use std::time::{Duration, Instant};
 
 use framecast::ingest::webrtc::{Candidates, Event, Opener, Port, Reliability, Session};
-use rtc_client::{Channel, Client, check, message};
+use pattern::{check, message};
+use rtc_client::{Channel, Client};
 
 fn port(bind: &str) -> Port {
     let socket = std::net::UdpSocket::bind(bind).expect("a socket");
@@ -43,7 +46,7 @@ async fn a_message_arrives_over_each_address_family() {
             (session, open)
         });
         let channel = client.connect(&answer).await;
-        channel.send(message(1, 7, 200_000)).await.expect("sent");
+        channel.send(bytes::BytesMut::from(&message(1, 7, 200_000)[..])).await.expect("sent");
         let (session, open) = reading.await.expect("read");
         println!("bound {bind}, publisher on {host}: open after {open:?}");
         assert_eq!(port.sessions(), 1);

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::BytesMut;
 use rtc::ice::mdns::MulticastDnsMode;
 use rtc::peer_connection::configuration::setting_engine::SctpMaxMessageSize;
 use tokio::sync::mpsc;
@@ -104,28 +103,4 @@ impl Client {
     pub async fn close(self) {
         let _ = self.pc.close().await;
     }
-}
-
-/// A message of `len` bytes that starts with its number and its sender, and whose rest follows from both, so
-/// that a receiver can tell a corrupt or foreign one.
-pub fn message(sender: u32, number: u32, len: usize) -> BytesMut {
-    let mut out = BytesMut::with_capacity(len);
-    out.extend_from_slice(&sender.to_be_bytes());
-    out.extend_from_slice(&number.to_be_bytes());
-    let mut x = u64::from(sender) << 32 | u64::from(number) | 1;
-    while out.len() < len {
-        // xorshift64: any byte out of place shows.
-        x ^= x << 13;
-        x ^= x >> 7;
-        x ^= x << 17;
-        let bytes = x.to_be_bytes();
-        out.extend_from_slice(&bytes[..bytes.len().min(len - out.len())]);
-    }
-    out
-}
-
-/// The number of an intact message of `sender`, `None` for any other.
-pub fn check(sender: u32, bytes: &[u8]) -> Option<u32> {
-    let number = u32::from_be_bytes(bytes.get(4..8)?.try_into().ok()?);
-    (message(sender, number, bytes.len()) == bytes).then_some(number)
 }
