@@ -6,4 +6,5 @@
 pub mod envelope;
 pub mod fragment;
 pub mod jpeg;
+pub mod signal;
 pub mod stream;
