@@ -81,8 +81,9 @@ export class RtcSession implements Session {
     this.#tried += 1;
     const channel = this.#channel;
     if (channel?.readyState !== "open" || !this.#budget.allows(channel.bufferedAmount)) return false;
-    for (const message of frameMessages(frame, seq, this.#clock, this.#payloadLimit)) channel.send(message);
-    this.#budget.sent(frame.jpeg.byteLength);
+    const messages = frameMessages(frame, seq, this.#clock, this.#payloadLimit);
+    for (const message of messages) channel.send(message);
+    this.#budget.sent(messages);
     return true;
   }
 
