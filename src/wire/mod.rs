@@ -7,3 +7,4 @@ pub mod envelope;
 pub mod fragment;
 pub mod jpeg;
 pub mod signal;
+pub mod stream;
