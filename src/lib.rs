@@ -20,9 +20,11 @@
 //! `relay` imports neither edge; `ingest` and `view` never import each other. A test holds this
 //! table against the source.
 
+pub mod config;
 pub mod ingest;
 pub mod net;
 pub mod relay;
-
+pub mod server;
+pub mod telemetry;
 pub mod view;
 pub mod wire;

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     net::{close, close_code, heartbeat},
-    relay::{CameraId, Publisher, Transport},
+    relay::{CameraId, PublishError, Publisher, Transport},
     wire::signal::{Channel, FromPublisher, MAX_TEXT_BYTES, Offer, PROTOCOL, ToPublisher},
 };
 
@@ -85,6 +85,7 @@ enum End {
     Silent,
     TooLarge,
     NotReading,
+    TooManyCameras,
 }
 
 impl End {
@@ -98,6 +99,7 @@ impl End {
             Self::Silent => "no sign of life from the publisher for 150 s",
             Self::TooLarge => "the publisher sent a message over 64 KiB",
             Self::NotReading => "the publisher asks without reading the answers",
+            Self::TooManyCameras => "the server has as many cameras as it takes",
         }
     }
 
@@ -111,6 +113,7 @@ impl End {
             Self::Silent => Some(close_code::SILENT),
             Self::TooLarge => Some(close_code::TOO_LARGE),
             Self::NotReading => Some(close_code::CANNOT_SERVE),
+            Self::TooManyCameras => Some(close_code::TOO_MANY),
         }
     }
 }
@@ -246,39 +249,49 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, S> {
     }
 
     fn event(&mut self, event: Event) -> Result<(), End> {
-        let Some(offered) = &mut self.offered else { return Ok(()) };
         match event {
-            Event::Opened if offered.sink.is_none() => {
-                let publisher = offered.publisher.clone();
-                match self.ingest.registry.publish(&offered.camera, publisher) {
-                    Ok(producer) => offered.sink = Some(FrameSink::new(producer)),
-                    Err(error) => {
-                        self.fault(error.code(), &error.to_string());
-                        self.drop_session(&error.to_string());
-                    }
-                }
-            }
-            Event::Opened | Event::ChannelClosed { stalled: false } => {}
+            Event::Opened => return self.go_online(),
             Event::Binary(message) => {
-                let taken = offered.sink.as_mut().map(|sink| sink.message(&message));
+                // Unordered: a frame can overtake the acknowledgement that opens the channel.
+                self.go_online()?;
+                let sink = self.offered.as_mut().and_then(|offered| offered.sink.as_mut());
+                let taken = sink.map(|sink| sink.message(&message));
                 return self.settle(taken);
             }
             Event::Text(_) => {
                 let to = "the data channel takes binary messages".to_owned();
-                let taken = offered.sink.as_mut().map(|sink| sink.refuse("bad_message", to));
+                let sink = self.offered.as_mut().and_then(|offered| offered.sink.as_mut());
+                let taken = sink.map(|sink| sink.refuse("bad_message", to));
                 return self.settle(taken);
             }
             Event::ChannelClosed { stalled: true } => {
-                let to =
-                    "the page's own channel stalled and was closed; use the one the server opens";
+                let to = "the page's channel stalled and was closed; use the one the server opens";
                 self.fault("webrtc_failed", to);
             }
+            Event::ChannelClosed { stalled: false } => {}
             Event::Ended(end) => {
                 self.fault("webrtc_failed", &end.to_string());
                 self.drop_session(&end.to_string());
             }
         }
         Ok(())
+    }
+
+    fn go_online(&mut self) -> Result<(), End> {
+        let Some(offered) = self.offered.as_mut().filter(|offered| offered.sink.is_none()) else {
+            return Ok(());
+        };
+        match self.ingest.registry.publish(&offered.camera, offered.publisher.clone()) {
+            Ok(producer) => {
+                offered.sink = Some(FrameSink::new(producer));
+                Ok(())
+            }
+            Err(PublishError::Draining) => Err(End::Draining),
+            Err(error @ PublishError::TooManyCameras(_)) => {
+                self.fault(error.code(), &error.to_string());
+                Err(End::TooManyCameras)
+            }
+        }
     }
 
     fn settle(&mut self, taken: Option<Taken>) -> Result<(), End> {

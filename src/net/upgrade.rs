@@ -12,6 +12,7 @@ use bytes::Bytes;
 use futures_util::SinkExt as _;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
+use serde_json::json;
 use tokio::net::TcpStream;
 use tokio_tungstenite::{
     WebSocketStream,
@@ -28,6 +29,8 @@ use super::{ApiError, Lifetime, Socket};
 pub mod close_code {
     /// The server is shutting down (RFC 6455).
     pub const GOING_AWAY: u16 = 1001;
+    /// Not WebSocket frames (RFC 6455).
+    pub const PROTOCOL: u16 = 1002;
     /// A message over the limit (RFC 6455).
     pub const TOO_LARGE: u16 = 1009;
     /// The request or dialect cannot be served.
@@ -51,6 +54,9 @@ pub mod heartbeat {
     /// Without any message or pong: two missed pings and some.
     pub const SILENCE: Duration = Duration::from_secs(150);
 }
+
+/// Longest message read from a client that is being refused.
+const MAX_REFUSED_MESSAGE: usize = 64 << 10;
 
 /// How long a peer may take to read what stands before its close frame.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -107,6 +113,17 @@ impl WebSocketUpgrade {
     {
         self.on_upgrade(move |stream, read| async move {
             serve(server_socket(stream, read, max_message).await).await;
+        })
+    }
+
+    /// Accepts the upgrade only to say what is wrong: `error`, then close 4000. A page sees nothing
+    /// of an HTTP error that answers its upgrade.
+    pub fn refuse(self, error: ApiError) -> Response {
+        self.on_socket(MAX_REFUSED_MESSAGE, move |mut socket| async move {
+            let text = json!({"type": "error", "code": error.code, "message": error.message});
+            if socket.send(Message::text(text.to_string())).await.is_ok() {
+                close(socket, close_code::CANNOT_SERVE, &error.message).await;
+            }
         })
     }
 

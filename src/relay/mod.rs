@@ -18,6 +18,8 @@ mod pacing;
 mod producer;
 mod registry;
 mod ring;
+#[cfg(test)]
+mod tests;
 mod track;
 
 pub use camera::{Camera, Presence, Publisher, Snapshot, Transport};

@@ -2,6 +2,8 @@
 //!
 //! Belongs here: viewers' protocols. Does not: publishers, or anything that changes a camera.
 
+pub mod stream;
+
 use std::sync::Arc;
 
 use crate::relay::Registry;

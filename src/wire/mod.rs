@@ -9,3 +9,4 @@ pub mod iso8601;
 pub mod jpeg;
 pub mod legacy;
 pub mod signal;
+pub mod stream;

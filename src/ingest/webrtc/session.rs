@@ -279,6 +279,8 @@ impl Session {
                 Some(Event::Opened)
             }
             Some(DataChannelEvent::OnMessage(message)) => {
+                // Unordered: a message can overtake the acknowledgement that opens the channel.
+                self.opened();
                 message_event(message.is_string, message.data)
             }
             Some(DataChannelEvent::OnClose) | None => {

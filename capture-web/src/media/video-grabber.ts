@@ -1,0 +1,92 @@
+// Pictures from the video element, for browsers without MediaStreamTrackProcessor. Encoded in a worker where
+// there is OffscreenCanvas, else on the page. A hidden tab slows these down; the page tells so.
+
+import { localNowUs } from "@framecast/shared/clock";
+import { Pacer } from "@framecast/shared/pacer";
+import { Releases } from "@framecast/shared/releases";
+import { fit, type EncoderSettings } from "./encoded.ts";
+import { EncoderWorker } from "./encoder-worker.ts";
+import type { Grabber, GrabberEvents } from "./grabber.ts";
+
+export class VideoGrabber implements Grabber {
+  readonly method: "video" | "canvas";
+  readonly #video: HTMLVideoElement;
+  readonly #settings: EncoderSettings;
+  readonly #events: GrabberEvents;
+  readonly #pacer: Pacer;
+  readonly #releases = new Releases();
+  readonly #worker: EncoderWorker | undefined;
+  readonly #canvas: HTMLCanvasElement | undefined;
+  #busy = false;
+
+  constructor(video: HTMLVideoElement, settings: EncoderSettings, inWorker: boolean, events: GrabberEvents) {
+    this.method = inWorker ? "video" : "canvas";
+    this.#video = video;
+    this.#settings = settings;
+    this.#events = events;
+    this.#pacer = new Pacer(settings.fps);
+    if (inWorker) {
+      const worker = new EncoderWorker(events);
+      this.#releases.add(() => worker.close());
+      worker.start(settings, "bitmaps");
+      this.#worker = worker;
+    } else {
+      this.#canvas = document.createElement("canvas");
+    }
+    if (typeof video.requestVideoFrameCallback === "function") this.#followVideo();
+    else this.#followTimer();
+  }
+
+  close(): void {
+    this.#releases.close();
+  }
+
+  #followVideo(): void {
+    let handle = 0;
+    const next = (nowMs: number, metadata?: VideoFrameCallbackMetadata): void => {
+      handle = this.#video.requestVideoFrameCallback(next);
+      const takenMs = metadata?.captureTime ?? nowMs;
+      this.#take((performance.timeOrigin + takenMs) * 1000);
+    };
+    handle = this.#video.requestVideoFrameCallback(next);
+    this.#releases.add(() => this.#video.cancelVideoFrameCallback(handle));
+  }
+
+  /** Without frame callbacks the camera's beat is unknown; asking at the wanted rate is the best there is. */
+  #followTimer(): void {
+    this.#releases.every(1000 / this.#settings.fps, () => this.#take(localNowUs()));
+  }
+
+  #take(capturedUs: number): void {
+    if (this.#video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA || !this.#pacer.take(capturedUs / 1000)) return;
+    if (this.#busy || this.#worker?.busy === true) {
+      this.#events.onBusy();
+      return;
+    }
+    this.#busy = true;
+    const taken = this.#worker === undefined ? this.#encodeHere(capturedUs) : this.#handToWorker(this.#worker, capturedUs);
+    taken
+      .catch((error: unknown) => {
+        if (!this.#releases.closed) this.#events.onFailed(String(error));
+      })
+      .finally(() => (this.#busy = false));
+  }
+
+  async #handToWorker(worker: EncoderWorker, capturedUs: number): Promise<void> {
+    const bitmap = await createImageBitmap(this.#video);
+    if (this.#releases.closed) bitmap.close();
+    else worker.encode(bitmap, capturedUs);
+  }
+
+  async #encodeHere(capturedUs: number): Promise<void> {
+    const canvas = this.#canvas;
+    if (canvas === undefined) return;
+    const { width, height } = fit(this.#video.videoWidth, this.#video.videoHeight, this.#settings);
+    if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+    canvas.getContext("2d", { alpha: false, willReadFrequently: true })?.drawImage(this.#video, 0, 0, width, height);
+    const blob = await new Promise<Blob | null>((resolve) => canvas.toBlob(resolve, "image/jpeg", this.#settings.quality));
+    if (blob === null) throw new Error("the browser could not encode a picture");
+    const jpeg = new Uint8Array(await blob.arrayBuffer());
+    if (!this.#releases.closed) this.#events.onFrame({ jpeg, capturedUs, width, height });
+  }
+}

@@ -1,0 +1,73 @@
+// Whether a frame may be sent now, or must be skipped because it would wait behind another. No sockets and no
+// clock: the caller tells sizes and times.
+
+/**
+ * Skips a frame while more than one frame's worth is still waiting inside the browser. A frame that waits is
+ * an old frame; the next one will be newer.
+ */
+export class SendBudget {
+  #lastBytes = 0;
+
+  /** Whether the frame may go; `bufferedBytes` is what the browser has not handed to the network. */
+  allows(bufferedBytes: number): boolean {
+    return bufferedBytes <= this.#lastBytes;
+  }
+
+  sent(bytes: number): void {
+    this.#lastBytes = bytes;
+  }
+}
+
+/** Frames that may be on their way before anything is known of the link. */
+const FIRST_WINDOW = 4;
+/** More than this at once is half a second of video at 30 fps. */
+const MOST_WINDOW = 16;
+/** Delay beyond the link's own that counts as a queue growing somewhere. */
+const QUEUE_MS = 60;
+
+/**
+ * Bounds the frames on their way over a TCP connection. TCP's send buffer hides megabytes, which on a slow
+ * link is many seconds of old pictures, and the browser shows nothing of it. So each frame is followed by a
+ * ping, and the answers tell how long frames really take: the window halves when they take longer than the
+ * link needs, and grows by one each time that a whole window of them did not.
+ */
+export class FlightWindow {
+  #window = FIRST_WINDOW;
+  #bestMs = Infinity;
+  #flights = new Map<number, { sentMs: number; full: boolean }>();
+  /** Landings in good time since the window last changed. */
+  #good = 0;
+  /** Flights that left before the window last shrank say nothing about the smaller window. */
+  #shrunkMs = -Infinity;
+
+  get window(): number {
+    return this.#window;
+  }
+
+  allows(): boolean {
+    return this.#flights.size < this.#window;
+  }
+
+  sent(flight: number, nowMs: number): void {
+    this.#flights.set(flight, { sentMs: nowMs, full: this.#flights.size + 1 >= this.#window });
+  }
+
+  landed(flight: number, nowMs: number): void {
+    const found = this.#flights.get(flight);
+    if (found === undefined) return;
+    this.#flights.delete(flight);
+    const tookMs = nowMs - found.sentMs;
+    this.#bestMs = Math.min(this.#bestMs, tookMs);
+    if (tookMs > this.#bestMs * 1.5 + QUEUE_MS) {
+      if (found.sentMs <= this.#shrunkMs) return;
+      this.#window = Math.max(1, Math.floor(this.#window / 2));
+      this.#shrunkMs = nowMs;
+      this.#good = 0;
+    } else if (found.full) {
+      this.#good += 1;
+      if (this.#good < this.#window) return;
+      this.#window = Math.min(MOST_WINDOW, this.#window + 1);
+      this.#good = 0;
+    }
+  }
+}

@@ -1,0 +1,248 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { ServerClock } from "@framecast/shared/clock";
+import type { EncodedFrame } from "../src/media/encoded.ts";
+import type { Transport } from "../src/options.ts";
+import { frameMessages, payloadLimit } from "../src/publish/outgoing.ts";
+import { Progress } from "../src/publish/progress.ts";
+import { Publisher } from "../src/publish/publisher.ts";
+import { FlightWindow, SendBudget } from "../src/publish/send-budget.ts";
+import type { Path, Session, SessionEvents } from "../src/publish/session.ts";
+import { PublishStats } from "../src/publish/stats.ts";
+
+const nowUs = (): number => (performance.timeOrigin + performance.now()) * 1000;
+const frame = (bytes = 1000, capturedUs = nowUs()): EncodedFrame => ({ jpeg: new Uint8Array(bytes), capturedUs, width: 4, height: 4 });
+
+describe("SendBudget", () => {
+  it("lets a frame go while at most one waits", () => {
+    const budget = new SendBudget();
+    expect(budget.allows(0)).toBe(true);
+    budget.sent(40_000);
+    expect(budget.allows(40_000)).toBe(true);
+    expect(budget.allows(40_001)).toBe(false);
+    budget.sent(10_000);
+    expect(budget.allows(40_000)).toBe(false);
+  });
+
+  it("lets nothing wait before the first frame", () => {
+    expect(new SendBudget().allows(1)).toBe(false);
+  });
+});
+
+describe("FlightWindow", () => {
+  /** A link that carries one frame each `frameMs`, with `delayMs` beside; 30 frames a second are offered. */
+  function drive(frameMs: number, delayMs: number, seconds: number): { sent: number; window: number; worstMs: number } {
+    const flights = new FlightWindow();
+    const landings: { id: number; sentMs: number; atMs: number }[] = [];
+    let freeMs = 0;
+    let sent = 0;
+    let worstMs = 0;
+    for (let index = 0; index < seconds * 30; index += 1) {
+      const nowMs = (index * 1000) / 30;
+      while (landings[0] !== undefined && landings[0].atMs <= nowMs) {
+        const landed = landings.shift();
+        if (landed === undefined) break;
+        flights.landed(landed.id, landed.atMs);
+        // The last third: after it has found its size.
+        if (index > seconds * 20) worstMs = Math.max(worstMs, landed.atMs - landed.sentMs);
+      }
+      if (!flights.allows()) continue;
+      sent += 1;
+      flights.sent(index, nowMs);
+      freeMs = Math.max(freeMs, nowMs) + frameMs;
+      landings.push({ id: index, sentMs: nowMs, atMs: freeMs + delayMs });
+    }
+    return { sent, window: flights.window, worstMs };
+  }
+
+  it("does not hold a fast link back", () => {
+    expect(drive(1, 5, 20).sent).toBe(600);
+  });
+
+  it("fills a long but wide link", () => {
+    expect(drive(1, 300, 20).sent).toBeGreaterThan(540);
+  });
+
+  it("lets no queue grow on a narrow link, and uses it", () => {
+    const { sent, worstMs } = drive(100, 20, 60);
+    expect(worstMs).toBeLessThan(350);
+    expect(sent).toBeGreaterThan(60 * 10 * 0.7);
+  });
+
+  it("always lets one through in the end", () => {
+    const flights = new FlightWindow();
+    for (let id = 0; id < 50; id += 1) {
+      expect(flights.allows()).toBe(true);
+      flights.sent(id, id * 10_000);
+      flights.landed(id, id * 10_000 + 9000 * (id % 2));
+    }
+  });
+});
+
+describe("Progress", () => {
+  it("calls a path dead after four reports without a new frame", () => {
+    const progress = new Progress();
+    expect(progress.report(0, 0)).toBe(false);
+    expect([1, 2, 3, 4].map((second) => progress.report(0, second * 30))).toEqual([false, false, false, true]);
+  });
+
+  it("forgives a path that carries again, and silence while nothing was to be sent", () => {
+    const progress = new Progress();
+    expect([[5, 10], [5, 20], [5, 30], [6, 40], [6, 50], [6, 50], [6, 50], [6, 50], [6, 50]].map(([got, sent]) => progress.report(got ?? 0, sent ?? 0))).not.toContain(true);
+  });
+});
+
+describe("outgoing", () => {
+  it("keeps a part and its header within the largest message", () => {
+    expect(payloadLimit(65_536)).toBe(65_508);
+    expect(payloadLimit(Infinity)).toBe(262_116);
+  });
+
+  it("sends capture times on the server's clock, and 0 while it is unknown", () => {
+    const clock = new ServerClock(() => 5_000_000);
+    const sentTime = (): bigint => new DataView(frameMessages(frame(10, 4_990_000), 1n, clock, 1000)[0]?.buffer ?? new ArrayBuffer(0)).getBigUint64(20, true);
+    expect(sentTime()).toBe(0n);
+    clock.addSample(5_000_000, 8_000_000);
+    expect(sentTime()).toBe(7_990_000n);
+  });
+});
+
+class FakeSession implements Session {
+  readonly reachedMs = 0;
+  closed = false;
+  accepts = true;
+  readonly sent: { frame: EncodedFrame; seq: bigint }[] = [];
+
+  constructor(readonly path: Path, readonly events: SessionEvents) {}
+
+  send(sent: EncodedFrame, seq: bigint): boolean {
+    if (this.accepts) this.sent.push({ frame: sent, seq });
+    return this.accepts;
+  }
+
+  close(): void {
+    this.closed = true;
+  }
+}
+
+describe("Publisher", () => {
+  beforeEach(() => vi.useFakeTimers());
+  afterEach(() => vi.useRealTimers());
+
+  function publish(transport: Transport = "auto"): { publisher: Publisher; sessions: FakeSession[]; stats: PublishStats; newest: () => FakeSession } {
+    const sessions: FakeSession[] = [];
+    const stats = new PublishStats();
+    const publisher = new Publisher(transport, stats, new ServerClock(), (path, events) => {
+      const session = new FakeSession(path, events);
+      sessions.push(session);
+      return session;
+    });
+    publisher.start();
+    const newest = (): FakeSession => {
+      const session = sessions.at(-1);
+      if (session === undefined) throw new Error("no session");
+      return session;
+    };
+    return { publisher, sessions, stats, newest };
+  }
+
+  it("goes through its states", () => {
+    const { publisher, newest } = publish();
+    expect(publisher.state.value).toEqual({ phase: "signaling", path: "webrtc" });
+    newest().events.onReached();
+    expect(publisher.state.value).toEqual({ phase: "connecting", path: "webrtc" });
+    newest().events.onOpen();
+    expect(publisher.state.value).toMatchObject({ phase: "live", path: "webrtc" });
+    publisher.stop();
+    expect(publisher.state.value).toEqual({ phase: "idle" });
+    expect(newest().closed).toBe(true);
+  });
+
+  it("numbers what it sends, and only that", () => {
+    const { publisher, newest, stats } = publish();
+    newest().events.onOpen();
+    publisher.offer(frame());
+    newest().accepts = false;
+    publisher.offer(frame());
+    newest().accepts = true;
+    publisher.offer(frame());
+    expect(newest().sent.map(({ seq }) => seq)).toEqual([1n, 2n]);
+    expect([stats.sentFrames, stats.skippedFrames]).toEqual([2, 1]);
+  });
+
+  it("sends the newest picture the moment the path opens, unless it is stale", () => {
+    const { publisher, newest } = publish();
+    publisher.offer(frame(1));
+    publisher.offer(frame(2));
+    newest().events.onOpen();
+    expect(newest().sent.map((sent) => sent.frame.jpeg.length)).toEqual([2]);
+
+    const late = publish();
+    late.publisher.offer(frame(1, nowUs() - 200_000));
+    late.newest().events.onOpen();
+    expect(late.newest().sent).toEqual([]);
+  });
+
+  it("falls back to the WebSocket at once, and tries WebRTC again at the next reconnect", () => {
+    const { publisher, sessions, newest } = publish();
+    newest().events.onReached();
+    newest().events.onEnd({ kind: "no-channel", message: "blocked" });
+    expect(sessions.map((session) => session.path)).toEqual(["webrtc", "websocket"]);
+    newest().events.onOpen();
+    expect(publisher.state.value).toEqual({ phase: "live", path: "websocket", note: "blocked" });
+    newest().events.onEnd({ kind: "lost", message: "gone" });
+    expect(publisher.state.value).toMatchObject({ phase: "reconnecting", reason: "gone" });
+    expect(publisher.wantsFrames).toBe(false);
+    vi.advanceTimersByTime(600);
+    expect(newest().path).toBe("webrtc");
+  });
+
+  it("does not fall back where WebRTC was asked for", () => {
+    const { publisher, sessions, newest } = publish("webrtc");
+    newest().events.onEnd({ kind: "no-channel", message: "blocked" });
+    expect(publisher.state.value.phase).toBe("reconnecting");
+    vi.advanceTimersByTime(600);
+    expect(sessions.map((session) => session.path)).toEqual(["webrtc", "webrtc"]);
+  });
+
+  it("never comes back after being replaced or refused", () => {
+    for (const kind of ["replaced", "refused"] as const) {
+      const { publisher, sessions, newest } = publish();
+      newest().events.onOpen();
+      newest().events.onEnd({ kind, message: "no" });
+      vi.advanceTimersByTime(3_600_000);
+      expect(publisher.state.value).toEqual({ phase: kind, reason: "no" });
+      expect(sessions).toHaveLength(1);
+    }
+  });
+
+  it("waits longer and longer while the server is away", () => {
+    const { publisher, sessions, newest } = publish();
+    for (let minute = 0; minute < 5 * 60; minute += 1) {
+      if (publisher.state.value.phase === "signaling") newest().events.onEnd({ kind: "lost", message: "away" });
+      vi.advanceTimersByTime(1000);
+    }
+    expect(sessions.length).toBeGreaterThan(25);
+    expect(sessions.length).toBeLessThan(70);
+  });
+
+  it("stops waiting when told to stop or to hurry", () => {
+    const { publisher, sessions, newest } = publish();
+    newest().events.onEnd({ kind: "lost", message: "away" });
+    publisher.hurry();
+    expect(sessions).toHaveLength(2);
+    newest().events.onEnd({ kind: "lost", message: "away" });
+    publisher.stop();
+    vi.advanceTimersByTime(60_000);
+    expect(sessions).toHaveLength(2);
+  });
+
+  it("shows a complaint until a second passes without one", () => {
+    const { publisher, newest } = publish();
+    const feedback = { received: 1, receivedFps: 1, lost: 0, refused: 0, ageMs: undefined };
+    newest().events.onComplaint("not a JPEG");
+    newest().events.onFeedback({ ...feedback, refused: 1 });
+    expect(publisher.complaint.value).toBe("not a JPEG");
+    newest().events.onFeedback({ ...feedback, refused: 1 });
+    expect(publisher.complaint.value).toBeUndefined();
+  });
+});

@@ -1,0 +1,100 @@
+//! `framecast serve` and `framecast demo`: the server, from its start to a clean end.
+
+use std::{
+    io::{self, Write as _},
+    net::SocketAddr,
+    process::ExitCode,
+};
+
+use framecast::{
+    config::{Config, LogFormat},
+    server::Server,
+    telemetry,
+};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Runs until SIGTERM or SIGINT.
+pub async fn run(config: Config) -> ExitCode {
+    if let Err(error) = telemetry::init(&config.log, config.log_format == LogFormat::Json) {
+        return fail(&error);
+    }
+    let mut signals = match Signals::listen() {
+        Ok(signals) => signals,
+        Err(error) => return fail(&error),
+    };
+    warn_of_strangers(&config);
+    let server = match Server::start(config).await {
+        Ok(server) => server,
+        Err(error) => return fail(&error),
+    };
+    if let Err(error) = announce(&server) {
+        // The addresses are in the log too; a closed standard output is no reason to stop.
+        tracing::debug!(%error, "standard output is closed");
+    }
+    let signal = signals.next().await;
+    tracing::info!("{signal}: draining; the same again ends at once");
+    tokio::select! {
+        () = server.drain() => ExitCode::SUCCESS,
+        signal = signals.next() => {
+            tracing::warn!("{signal} again: ending without waiting for viewers and publishers");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn fail(error: &dyn std::error::Error) -> ExitCode {
+    eprintln!("error: {error}");
+    ExitCode::FAILURE
+}
+
+/// Where to go, one line a port, on standard output: people click it and scripts read it.
+fn announce(server: &Server) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "framecast capture page  {}", url(server.ingest_addr()))?;
+    writeln!(out, "framecast viewer page   {}", url(server.view_addr()))?;
+    if let Some(addr) = server.api_addr() {
+        writeln!(out, "framecast legacy API    {}", url(addr))?;
+    }
+    out.flush()
+}
+
+/// A server on all addresses is shown as `localhost`: it always works from the same machine, and
+/// browsers give a camera to no other plain-HTTP host.
+fn url(addr: SocketAddr) -> String {
+    if addr.ip().is_unspecified() {
+        format!("http://localhost:{}/", addr.port())
+    } else {
+        format!("http://{addr}/")
+    }
+}
+
+fn warn_of_strangers(config: &Config) {
+    for (flag, addr) in config.listeners().filter(|(_, addr)| !addr.ip().is_loopback()) {
+        tracing::warn!(
+            "{flag} {addr} is open to other machines and there is no authentication yet: whoever \
+             reaches the port can use it"
+        );
+    }
+}
+
+/// The signals that end the server.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}

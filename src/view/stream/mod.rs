@@ -1,0 +1,167 @@
+//! The streaming WebSocket: a few writers feed all viewers, a small task a viewer reads from it.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `writer` | which frame goes to whom, when |
+//! | `viewer` | one socket: what is begun, what waits |
+//! | `flow` | how much may be on its way to a viewer that acknowledges |
+//! | `session` | a viewer's messages become commands |
+//! | `messages` | ready-made frames |
+
+mod flow;
+mod messages;
+mod session;
+mod viewer;
+mod writer;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
+
+use axum::{
+    extract::{Query, State, rejection::QueryRejection},
+    response::Response,
+};
+use bytes::Bytes;
+use serde::Deserialize;
+use tokio::{net::TcpStream, sync::mpsc};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+pub use self::viewer::Format;
+use self::{
+    session::Session,
+    viewer::{Viewer, Wants},
+    writer::{COMMANDS, Command, Figures, MAX_WANTED, Writer},
+};
+use crate::{
+    net::{self, ApiError, WebSocketUpgrade},
+    relay::{CameraId, Registry},
+};
+
+/// All streaming viewers of this server.
+#[derive(Debug, Clone)]
+pub struct Streams(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    registry: Arc<Registry>,
+    max_fps: f64,
+    writers: Vec<mpsc::Sender<Command>>,
+    next_id: AtomicU64,
+    figures: Arc<Figures>,
+}
+
+/// The query of `GET /stream`.
+#[derive(Debug, Default, Deserialize)]
+pub struct StreamQuery {
+    cameras: Option<String>,
+    max_fps: Option<f64>,
+    format: Option<String>,
+}
+
+impl Streams {
+    /// Starts `writers` writers, which run in `tasks` until `shutdown`.
+    ///
+    /// One writer feeds about 3000 viewers at 30 fps; a writer a core uses the machine.
+    pub fn start(
+        registry: Arc<Registry>,
+        max_fps: f64,
+        writers: usize,
+        shutdown: &CancellationToken,
+        tasks: &TaskTracker,
+    ) -> Self {
+        let figures = Arc::new(Figures::default());
+        let start = |_| {
+            let (send, commands) = mpsc::channel(COMMANDS);
+            let writer = Writer::new(registry.clone(), max_fps, figures.clone());
+            tasks.spawn(writer.run(commands, registry.changes(), shutdown.clone()));
+            send
+        };
+        let writers = (0..writers.max(1)).map(start).collect();
+        Self(Arc::new(Inner { registry, max_fps, writers, next_id: AtomicU64::new(0), figures }))
+    }
+
+    /// Viewers connected now.
+    pub fn viewers(&self) -> usize {
+        self.0.figures.viewers.load(Relaxed)
+    }
+
+    /// Frames and bytes handed to the kernel since the start.
+    pub fn sent(&self) -> (u64, u64) {
+        (self.0.figures.frames.load(Relaxed), self.0.figures.bytes.load(Relaxed))
+    }
+
+    /// Feeds the legacy protocol: every camera, `frame_update` only.
+    pub async fn serve_legacy(self, stream: TcpStream, leftover: Bytes) {
+        let wants = Wants { all: Some(self.0.max_fps), ..Wants::default() };
+        self.serve(stream, leftover, Format::Legacy, wants).await;
+    }
+
+    async fn serve(self, stream: TcpStream, leftover: Bytes, format: Format, wants: Wants) {
+        if let Err(error) = net::bound_send_buffer(&stream) {
+            return tracing::debug!(%error, "viewer left before its first frame");
+        }
+        let inner = &*self.0;
+        let id = inner.next_id.fetch_add(1, Relaxed);
+        let commands = inner.writers[id as usize % inner.writers.len()].clone();
+        let (read, write) = stream.into_split();
+        let ended = CancellationToken::new();
+        let viewer = Viewer::new(id, format, wants, write, ended.clone());
+        inner.figures.viewers.fetch_add(1, Relaxed);
+        if commands.send(Command::Add(Box::new(viewer))).await.is_err() {
+            inner.figures.viewers.fetch_sub(1, Relaxed);
+            return;
+        }
+        let clock = inner.registry.clock();
+        let session = Session { id, commands, max_fps: inner.max_fps, clock, ended };
+        session.run(read, leftover).await;
+    }
+}
+
+impl StreamQuery {
+    fn read(self, max_fps: f64) -> Result<(Format, Wants), ApiError> {
+        let bad = |message: String| ApiError::new("bad_request", message);
+        let format = match self.format.as_deref() {
+            None | Some("binary") => Format::Binary,
+            Some("json") => Format::Json,
+            Some(other) => return Err(bad(format!("format={other}: use binary or json"))),
+        };
+        let fps = match self.max_fps {
+            None => max_fps,
+            Some(fps) if fps > 0.0 && fps.is_finite() => fps.min(max_fps),
+            Some(fps) => return Err(bad(format!("max_fps={fps}: use a number above 0"))),
+        };
+        let mut wants = Wants::default();
+        for name in self.cameras.as_deref().unwrap_or("*").split(',').filter(|s| !s.is_empty()) {
+            if name == "*" {
+                wants.all = Some(fps);
+                continue;
+            }
+            let error = |error: crate::relay::BadCameraId| {
+                ApiError::new("bad_camera_id", error.to_string())
+            };
+            wants.cameras.insert(CameraId::parse(name).map_err(error)?, Some(fps));
+            if wants.cameras.len() > MAX_WANTED {
+                return Err(bad(format!("cameras: at most {MAX_WANTED} names; use *")));
+            }
+        }
+        Ok((format, wants))
+    }
+}
+
+/// `GET /stream`.
+pub async fn stream(
+    State(streams): State<Streams>,
+    query: Result<Query<StreamQuery>, QueryRejection>,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    let query = query.map_err(|error| ApiError::new("bad_request", error.body_text()));
+    match query.and_then(|Query(query)| query.read(streams.0.max_fps)) {
+        Ok((format, wants)) => upgrade.on_upgrade(move |stream, leftover| async move {
+            streams.serve(stream, leftover, format, wants).await;
+        }),
+        // A browser shows a page nothing of a refused upgrade, so the error travels inside.
+        Err(error) => upgrade.refuse(error),
+    }
+}

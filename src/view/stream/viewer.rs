@@ -1,0 +1,210 @@
+//! One viewer's socket as its writer sees it: what is begun, what waits, and what may be dropped.
+//!
+//! Belongs here: the order in which bytes go out. Does not: which frame is due (the writer knows).
+
+use std::{
+    collections::{HashMap, VecDeque},
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use tokio::net::tcp::OwnedWriteHalf;
+use tokio_util::sync::CancellationToken;
+
+use crate::relay::CameraId;
+
+/// Text messages that may wait for a viewer that does not read: a status change of each of a
+/// thousand cameras. One more ends the connection.
+const MAX_TEXTS: usize = 1024;
+/// A viewer that takes no byte for this long while some wait is closed.
+pub(super) const NOT_READING: Duration = Duration::from_secs(30);
+/// How long a viewer may take to read what is begun and its close frame.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What a frame is wrapped in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// The envelope of `docs/protocol.md`.
+    Binary,
+    /// JSON with the picture in base64.
+    Json,
+    /// The legacy protocol's `frame_update`; no other message is sent to such a viewer.
+    Legacy,
+}
+
+/// What a viewer wants of cameras.
+#[derive(Debug, Default)]
+pub(super) struct Wants {
+    /// All cameras, now and later, at this many frames a second.
+    pub all: Option<f64>,
+    /// These, whether they exist or not; `None` leaves one out of all.
+    pub cameras: HashMap<CameraId, Option<f64>>,
+}
+
+impl Wants {
+    /// The frames a second wanted of a camera.
+    pub(super) fn of(&self, camera: &CameraId) -> Option<f64> {
+        self.cameras.get(camera).copied().unwrap_or(self.all)
+    }
+}
+
+/// Whether more can be written now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub(super) enum Sent {
+    /// All of it is with the kernel.
+    Whole,
+    /// The kernel took a part; the rest is kept and comes first.
+    Partly,
+    /// The kernel took nothing, and nothing was kept.
+    Nothing,
+    /// The connection is gone.
+    Dead,
+}
+
+pub(super) struct Viewer {
+    pub id: u64,
+    pub format: Format,
+    pub wants: Wants,
+    /// Keys of this viewer's subscriptions.
+    pub subscriptions: Vec<usize>,
+    /// Index of the subscription to be served next, so that each gets its turn on a slow link.
+    pub turn: usize,
+    pub write: Arc<OwnedWriteHalf>,
+    /// Ends the reading half.
+    ended: CancellationToken,
+    dead: bool,
+    /// A message that is begun: no other may come before its end.
+    begun: Option<Bytes>,
+    pong: Option<Bytes>,
+    texts: VecDeque<Bytes>,
+    close: Option<Bytes>,
+    /// Set when the kernel took less than all, until it is writable again.
+    pub blocked_since: Option<Instant>,
+    /// Set with `close`: until when it may be read.
+    close_by: Option<Instant>,
+}
+
+impl Viewer {
+    pub(super) fn new(
+        id: u64,
+        format: Format,
+        wants: Wants,
+        write: OwnedWriteHalf,
+        ended: CancellationToken,
+    ) -> Self {
+        Self {
+            id,
+            format,
+            wants,
+            subscriptions: Vec::new(),
+            turn: 0,
+            write: Arc::new(write),
+            ended,
+            dead: false,
+            begun: None,
+            pong: None,
+            texts: VecDeque::new(),
+            close: None,
+            blocked_since: None,
+            close_by: None,
+        }
+    }
+
+    /// Whether a frame could start now.
+    pub(super) fn is_free(&self) -> bool {
+        self.blocked_since.is_none()
+            && self.begun.is_none()
+            && self.close_by.is_none()
+            && !self.dead
+    }
+
+    /// The connection is gone: nothing more is written, and the reading half ends.
+    pub(super) fn die(&mut self) {
+        self.dead = true;
+        self.ended.cancel();
+    }
+
+    /// Whether the connection is gone.
+    pub(super) fn is_dead(&self) -> bool {
+        self.dead
+    }
+
+    /// Queues a text message. False when too many wait: the viewer has to be closed.
+    #[must_use]
+    pub(super) fn text(&mut self, message: Bytes) -> bool {
+        if self.close_by.is_none() {
+            self.texts.push_back(message);
+        }
+        self.texts.len() <= MAX_TEXTS
+    }
+
+    /// Queues a control frame; a newer pong replaces one that waits (RFC 6455, 5.5.3).
+    pub(super) fn control(&mut self, frame: Bytes) {
+        if self.close_by.is_none() {
+            self.pong = Some(frame);
+        }
+    }
+
+    /// Starts the end: what is begun is finished, then comes this close frame, then nothing.
+    pub(super) fn close(&mut self, frame: Bytes, now: Instant) {
+        if self.close_by.is_none() {
+            self.close = Some(frame);
+            self.close_by = Some(now + CLOSE_TIMEOUT);
+            self.texts.clear();
+            self.pong = None;
+        }
+    }
+
+    /// Whether it had its time: closed and not read, so that the connection is cut.
+    pub(super) fn is_overdue(&self, now: Instant) -> bool {
+        self.close_by.is_some_and(|by| now >= by)
+    }
+
+    /// Whether it has taken no byte for [`NOT_READING`] while some waited.
+    pub(super) fn is_not_reading(&self, now: Instant) -> bool {
+        let since = self.blocked_since.filter(|_| self.close_by.is_none());
+        since.is_some_and(|since| now.saturating_duration_since(since) >= NOT_READING)
+    }
+
+    /// Writes what waits, in order: the message that is begun, control frames, texts, the close.
+    pub(super) fn flush(&mut self, now: Instant) -> Sent {
+        loop {
+            let next = self.begun.take().or_else(|| self.pong.take());
+            let next = next.or_else(|| self.texts.pop_front()).or_else(|| self.close.take());
+            let Some(message) = next else { return Sent::Whole };
+            match self.write(&message, now) {
+                Sent::Whole => {}
+                Sent::Nothing => {
+                    // Back to the front: it is as good as begun.
+                    self.begun = Some(message);
+                    return Sent::Partly;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    /// Hands one whole message to the kernel, as much as it takes.
+    pub(super) fn write(&mut self, message: &Bytes, now: Instant) -> Sent {
+        match self.write.try_write(message) {
+            Ok(n) if n == message.len() => {
+                self.blocked_since = None;
+                Sent::Whole
+            }
+            Ok(0) => Sent::Dead,
+            Ok(n) => {
+                self.begun = Some(message.slice(n..));
+                self.blocked_since = Some(now);
+                Sent::Partly
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.blocked_since.get_or_insert(now);
+                Sent::Nothing
+            }
+            Err(_) => Sent::Dead,
+        }
+    }
+}

@@ -1,0 +1,367 @@
+//! The streaming WebSocket over real sockets, frames put straight into the relay.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{Router, routing::get};
+use framecast::{
+    net::{self, Lifetime},
+    relay::{CameraId, Clock, Limits, Producer, Publisher, Registry, Stamp, Transport},
+    view::stream::{Streams, stream},
+    wire::{envelope, jpeg},
+};
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time::{Instant, sleep, timeout},
+};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungstenite::Message};
+
+type Client = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+struct Relay {
+    registry: Arc<Registry>,
+    streams: Streams,
+    lifetime: Lifetime,
+    addr: SocketAddr,
+}
+
+impl Relay {
+    async fn start() -> Self {
+        let registry = Registry::new(Limits::default(), Clock::system());
+        let lifetime = Lifetime::default();
+        let (shutdown, tasks) = (&lifetime.shutdown, &lifetime.tasks);
+        let streams = Streams::start(registry.clone(), 30.0, 2, shutdown, tasks);
+        let router = Router::new().route("/stream", get(stream)).with_state(streams.clone());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        tokio::spawn(net::serve(listener, router, lifetime.clone()));
+        Self { registry, streams, lifetime, addr }
+    }
+
+    fn publish(&self, camera: &str) -> Producer {
+        let id = CameraId::parse(camera).unwrap();
+        self.registry.publish(&id, Publisher::over(Transport::Http)).unwrap()
+    }
+
+    /// Connects and takes the `hello`.
+    async fn connect(&self, query: &str) -> (Client, Value) {
+        let url = format!("ws://{}/stream{query}", self.addr);
+        let (mut client, _) = connect_async(url).await.unwrap();
+        let hello = text(&mut client).await;
+        assert_eq!(hello["type"], "hello");
+        (client, hello)
+    }
+}
+
+async fn next(client: &mut Client) -> Message {
+    timeout(PATIENCE, client.next()).await.expect("a message in time").unwrap().unwrap()
+}
+
+/// The next text message but `stats`.
+async fn text(client: &mut Client) -> Value {
+    loop {
+        if let Message::Text(text) = next(client).await {
+            let value: Value = serde_json::from_str(&text).unwrap();
+            if value["type"] != "stats" {
+                return value;
+            }
+        }
+    }
+}
+
+/// The next frame: camera, number, first byte of the picture data, bytes.
+async fn frame(client: &mut Client) -> (String, u64, u8, usize) {
+    loop {
+        if let Message::Binary(message) = next(client).await {
+            let (header, jpeg) = envelope::read(&message).unwrap();
+            return (header.camera.to_owned(), header.seq, jpeg[30], jpeg.len());
+        }
+    }
+}
+
+async fn close_code(client: &mut Client) -> u16 {
+    loop {
+        match timeout(PATIENCE, client.next()).await.expect("a close in time") {
+            Some(Ok(Message::Close(Some(close)))) => return close.code.into(),
+            Some(Ok(_)) => {}
+            other => panic!("expected a close frame, got {other:?}"),
+        }
+    }
+}
+
+async fn send(client: &mut Client, message: Value) {
+    client.send(Message::text(message.to_string())).await.unwrap();
+}
+
+fn put(producer: &Producer, fill: u8, len: usize) {
+    producer.publish_jpeg(&jpeg::skeleton(640, 480, len, fill), Stamp::default()).unwrap();
+}
+
+/// Publishes at 30 fps, in the background, pictures of `len` bytes.
+fn at_30_fps(producer: Producer, len: usize) -> tokio::task::JoinHandle<()> {
+    tokio::spawn(async move {
+        let mut tick = tokio::time::interval(Duration::from_micros(33_333));
+        for n in 0.. {
+            tick.tick().await;
+            put(&producer, n as u8, len);
+        }
+    })
+}
+
+#[tokio::test]
+async fn a_late_joiner_gets_the_newest_frame_at_once_and_then_each_newer_one() {
+    let relay = Relay::start().await;
+    let door = relay.publish("door");
+    put(&door, 1, 500);
+    put(&door, 2, 500);
+    let (mut client, hello) = relay.connect("?cameras=door").await;
+    assert_eq!(hello["protocol"], 1);
+    assert_eq!(hello["cameras"][0]["camera"], "door");
+    assert_eq!(hello["cameras"][0]["online"], true);
+    assert_eq!(frame(&mut client).await, ("door".into(), 2, 2, 500));
+    for fill in 3..10 {
+        sleep(Duration::from_millis(34)).await;
+        put(&door, fill, 500);
+        assert_eq!(frame(&mut client).await, ("door".into(), u64::from(fill), fill, 500));
+    }
+}
+
+#[tokio::test]
+async fn a_plain_client_sees_every_camera_also_those_that_come_later() {
+    let relay = Relay::start().await;
+    let _door = relay.publish("door");
+    let (mut client, hello) = relay.connect("").await;
+    assert_eq!(hello["cameras"].as_array().unwrap().len(), 1);
+    let yard = relay.publish("yard");
+    put(&yard, 1, 100);
+    let camera = text(&mut client).await;
+    assert_eq!((&camera["type"], &camera["camera"]), (&json!("camera"), &json!("yard")));
+    assert_eq!(frame(&mut client).await.0, "yard");
+    yard.close("battery empty");
+    let offline = text(&mut client).await;
+    assert_eq!(offline["online"], false);
+    assert_eq!(offline["reason"], "battery empty");
+    assert!(offline["since_us"].as_u64().unwrap() > 0);
+}
+
+#[tokio::test]
+async fn json_frames_carry_the_picture_in_base64() {
+    use base64::Engine as _;
+    let relay = Relay::start().await;
+    let door = relay.publish("door");
+    put(&door, 9, 200);
+    let (mut client, _) = relay.connect("?cameras=door&format=json").await;
+    let frame = text(&mut client).await;
+    assert_eq!(frame["type"], "frame");
+    assert_eq!((&frame["camera"], &frame["seq"]), (&json!("door"), &json!(1)));
+    assert_eq!(
+        (&frame["width"], &frame["height"], &frame["size"]),
+        (&json!(640), &json!(480), &json!(200))
+    );
+    let jpeg = base64::engine::general_purpose::STANDARD.decode(frame["jpeg"].as_str().unwrap());
+    assert_eq!(jpeg.unwrap(), jpeg::skeleton(640, 480, 200, 9));
+}
+
+#[tokio::test]
+async fn subscriptions_change_while_the_stream_runs() {
+    let relay = Relay::start().await;
+    let (door, yard) = (relay.publish("door"), relay.publish("yard"));
+    put(&door, 1, 100);
+    put(&yard, 1, 100);
+    let (mut client, _) = relay.connect("?cameras=door").await;
+    assert_eq!(frame(&mut client).await.0, "door");
+    send(&mut client, json!({"type": "subscribe", "camera": "yard"})).await;
+    assert_eq!(frame(&mut client).await.0, "yard");
+    send(&mut client, json!({"type": "unsubscribe", "camera": "door"})).await;
+    send(&mut client, json!({"type": "ping", "t": 5})).await;
+    assert_eq!(text(&mut client).await["type"], "pong");
+    put(&door, 2, 100);
+    put(&yard, 2, 100);
+    assert_eq!(frame(&mut client).await.0, "yard");
+    // One camera left out of all.
+    send(&mut client, json!({"type": "subscribe", "camera": "*"})).await;
+    assert_eq!(frame(&mut client).await.0, "door");
+    send(&mut client, json!({"type": "unsubscribe", "camera": "yard"})).await;
+    send(&mut client, json!({"type": "ping", "t": 6})).await;
+    assert_eq!(text(&mut client).await["t"], 6);
+    put(&yard, 3, 100);
+    sleep(Duration::from_millis(50)).await;
+    put(&door, 3, 100);
+    assert_eq!(frame(&mut client).await.0, "door");
+}
+
+#[tokio::test]
+async fn a_camera_that_nobody_published_yet_is_watched_as_soon_as_it_appears() {
+    let relay = Relay::start().await;
+    let (mut client, hello) = relay.connect("?cameras=later").await;
+    assert_eq!(hello["cameras"], json!([]));
+    let status = text(&mut client).await;
+    assert_eq!((&status["camera"], &status["online"]), (&json!("later"), &json!(false)));
+    let later = relay.publish("later");
+    put(&later, 1, 100);
+    assert_eq!(text(&mut client).await["online"], true);
+    assert_eq!(frame(&mut client).await, ("later".into(), 1, 1, 100));
+}
+
+#[tokio::test]
+async fn a_viewer_that_wants_fewer_frames_gets_fewer_and_still_the_last() {
+    let relay = Relay::start().await;
+    let door = relay.publish("door");
+    put(&door, 0, 100);
+    let (mut client, _) = relay.connect("?cameras=door&max_fps=5").await;
+    let start = Instant::now();
+    for fill in 1..=30 {
+        put(&door, fill, 100);
+        sleep(Duration::from_millis(33)).await;
+    }
+    let mut seqs = Vec::new();
+    while seqs.last() != Some(&31) {
+        seqs.push(frame(&mut client).await.1);
+    }
+    let allowed = start.elapsed().as_secs_f64() * 5.0 + 2.0;
+    assert!((4.0..=allowed).contains(&(seqs.len() as f64)), "{seqs:?}");
+    assert!(seqs.is_sorted());
+    assert!(door.camera().snapshot().drops["paced"] >= 15);
+}
+
+#[tokio::test]
+async fn a_viewer_that_reads_nothing_delays_nobody_and_comes_back_to_a_fresh_frame() {
+    let relay = Relay::start().await;
+    let door = relay.publish("door");
+    let camera = door.camera().clone();
+    let (mut slow, _) = relay.connect("?cameras=door").await;
+    let (mut quick, _) = relay.connect("?cameras=door").await;
+    let task = at_30_fps(door, 200_000);
+    let start = Instant::now();
+    let mut gap = Duration::ZERO;
+    let (mut last, mut frames) = (Instant::now(), 0);
+    while start.elapsed() < Duration::from_secs(4) {
+        frame(&mut quick).await;
+        gap = gap.max(last.elapsed());
+        last = Instant::now();
+        frames += 1;
+    }
+    assert!(frames >= 110, "the quick viewer got {frames} of 120");
+    assert!(gap < Duration::from_millis(250), "and once waited {gap:?}");
+    // What the kernels held is old; behind it the stream is live again.
+    let mut stale = 0;
+    while frame(&mut slow).await.1 + 5 < camera.snapshot().seq {
+        stale += 1;
+    }
+    assert!(stale <= 40, "{stale} old frames came first");
+    assert!(camera.snapshot().drops["behind"] > 30);
+    task.abort();
+}
+
+#[tokio::test]
+async fn pongs_and_texts_never_stand_inside_a_frame() {
+    let relay = Relay::start().await;
+    let task = at_30_fps(relay.publish("door"), 300_000);
+    let (client, _) = relay.connect("?cameras=door").await;
+    let (mut write, mut read) = client.split();
+    let pings = tokio::spawn(async move {
+        for n in 0u32..300 {
+            write.send(Message::Ping(n.to_be_bytes().to_vec().into())).await.unwrap();
+            write.send(Message::text(json!({"type": "ping", "t": n}).to_string())).await.unwrap();
+            sleep(Duration::from_millis(5)).await;
+        }
+        write
+    });
+    let (mut frames, mut pongs, mut texts) = (0, 0, 0);
+    let until = Instant::now() + Duration::from_secs(2);
+    while Instant::now() < until {
+        match timeout(PATIENCE, read.next()).await.unwrap().unwrap().unwrap() {
+            Message::Binary(message) => {
+                let (_, jpeg) = envelope::read(&message).unwrap();
+                assert_eq!((jpeg.len(), &jpeg[jpeg.len() - 2..]), (300_000, &[0xFF, 0xD9][..]));
+                frames += 1;
+            }
+            Message::Pong(_) => pongs += 1,
+            Message::Text(_) => texts += 1,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(frames >= 50, "{frames} frames");
+    assert!(pongs >= 50 && texts >= 290, "{pongs} pongs, {texts} texts");
+    drop(pings.await.unwrap());
+    task.abort();
+}
+
+#[tokio::test]
+async fn bad_input_gets_a_clear_error_and_disturbs_nobody() {
+    let relay = Relay::start().await;
+    let task = at_30_fps(relay.publish("door"), 1000);
+    let (mut other, _) = relay.connect("?cameras=door").await;
+    let (mut client, _) = relay.connect("?cameras=nothing").await;
+    assert_eq!(text(&mut client).await["type"], "camera");
+    for (bad, code) in [
+        (Message::text("garbage"), "bad_message"),
+        (Message::text("{\"type\":\"dance\"}"), "bad_message"),
+        (Message::text("{\"type\":\"ack\"}"), "bad_message"),
+        (Message::text("[]"), "bad_message"),
+        (Message::text("{\"type\":\"subscribe\",\"camera\":\"../etc\"}"), "bad_camera_id"),
+        (Message::text("{\"type\":\"subscribe\",\"camera\":\"a\",\"max_fps\":-1}"), "bad_message"),
+        (Message::binary(vec![1, 2, 3]), "bad_message"),
+    ] {
+        client.send(bad.clone()).await.unwrap();
+        let error = text(&mut client).await;
+        assert_eq!((&error["type"], &error["code"]), (&json!("error"), &json!(code)), "{bad:?}");
+        assert!(error["message"].as_str().unwrap().len() > 10);
+    }
+    send(&mut client, json!({"type": "ack", "camera": "door", "seq": u64::MAX})).await;
+    client.send(Message::text("x".repeat(65 << 10))).await.unwrap();
+    assert_eq!(close_code(&mut client).await, 1009);
+
+    for (query, code) in [
+        ("?cameras=a/b", "bad_camera_id"),
+        ("?format=png", "bad_request"),
+        ("?max_fps=0", "bad_request"),
+        ("?max_fps=fast", "bad_request"),
+    ] {
+        let (mut client, _) =
+            connect_async(format!("ws://{}/stream{query}", relay.addr)).await.unwrap();
+        assert_eq!(text(&mut client).await["code"], code, "{query}");
+        assert_eq!(close_code(&mut client).await, 4000, "{query}");
+    }
+    let before = frame(&mut other).await.1;
+    assert!(frame(&mut other).await.1 <= before + 2);
+    task.abort();
+}
+
+#[tokio::test]
+async fn a_viewer_that_leaves_is_counted_out() {
+    let relay = Relay::start().await;
+    let door = relay.publish("door");
+    let (client, _) = relay.connect("").await;
+    let (mut polite, _) = relay.connect("").await;
+    while door.camera().snapshot().viewers != 2 || relay.streams.viewers() != 2 {
+        sleep(Duration::from_millis(5)).await;
+    }
+    drop(client);
+    polite.close(None).await.unwrap();
+    timeout(PATIENCE, async {
+        while door.camera().snapshot().viewers != 0 || relay.streams.viewers() != 0 {
+            sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await
+    .expect("both are counted out");
+}
+
+#[tokio::test]
+async fn viewers_are_told_of_the_shutdown() {
+    let relay = Relay::start().await;
+    let task = at_30_fps(relay.publish("door"), 50_000);
+    let (mut client, _) = relay.connect("").await;
+    let (_deaf, _) = relay.connect("").await;
+    frame(&mut client).await;
+    relay.lifetime.shutdown.cancel();
+    relay.lifetime.tasks.close();
+    assert_eq!(close_code(&mut client).await, 1001);
+    drop(client);
+    timeout(PATIENCE, relay.lifetime.tasks.wait()).await.expect("everything ends");
+    task.abort();
+}

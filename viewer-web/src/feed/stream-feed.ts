@@ -1,0 +1,116 @@
+// All cameras over one WebSocket: docs/protocol.md, "Streaming WebSocket".
+
+import { webSocketUrl } from "@framecast/shared/address";
+import type { ServerClock } from "@framecast/shared/clock";
+import { Pinger } from "@framecast/shared/pinger";
+import { Releases } from "@framecast/shared/releases";
+import { parseFrame } from "@framecast/shared/wire/frame";
+import { asNumber, asText, parseMessage, type Message } from "@framecast/shared/wire/json";
+import { readCamera, readCameras, type Feed, type FeedEvents, type Interest } from "./feed.ts";
+
+/** A server that does not accept a connection within this time counts as not reached. */
+const CONNECT_MS = 6_000;
+/** What a camera out of sight is slowed to: enough for its tile to be right when it scrolls in. */
+const UNSEEN_FPS = 1;
+
+export class StreamFeed implements Feed {
+  readonly #socket: WebSocket;
+  readonly #clock: ServerClock;
+  readonly #events: FeedEvents;
+  readonly #releases = new Releases();
+  #pinger: Pinger | undefined;
+  #up = false;
+  #error: string | undefined;
+  /** The server's limit; from `hello`. */
+  #maxFps = 30;
+
+  constructor(clock: ServerClock, events: FeedEvents) {
+    this.#clock = clock;
+    this.#events = events;
+    const socket = new WebSocket(webSocketUrl("stream?cameras=*", import.meta.env.VITE_VIEW_URL, location.href));
+    socket.binaryType = "arraybuffer";
+    this.#socket = socket;
+    this.#releases.add(() => socket.close(1000));
+    this.#releases.listen(socket, "open", () => this.#opened());
+    this.#releases.listen<MessageEvent<unknown>>(socket, "message", ({ data }) => this.#heard(data));
+    this.#releases.listen<CloseEvent>(socket, "close", ({ code }) => this.#closed(code));
+    this.#releases.after(CONNECT_MS, () => {
+      if (!this.#up) this.#down("The server does not answer.");
+    });
+  }
+
+  shown(camera: string, seq: bigint): void {
+    // Written by hand: JSON.stringify refuses a bigint, and a number would lose digits.
+    this.#send(`{"type":"ack","camera":${JSON.stringify(camera)},"seq":${seq}}`);
+  }
+
+  want(camera: string, { visible, width }: Interest): void {
+    const wish = visible ? { max_fps: this.#maxFps, width } : { max_fps: UNSEEN_FPS };
+    this.#send(JSON.stringify({ type: "subscribe", camera, ...wish }));
+  }
+
+  close(): void {
+    this.#releases.close();
+  }
+
+  #send(text: string): void {
+    if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send(text);
+  }
+
+  #opened(): void {
+    this.#up = true;
+    this.#clock.reset();
+    const pinger = new Pinger(this.#clock, (text) => this.#send(text), () => this.#down("The server has gone silent."));
+    this.#pinger = pinger;
+    this.#releases.add(() => pinger.close());
+    this.#events.onUp();
+  }
+
+  #heard(data: unknown): void {
+    this.#pinger?.heard();
+    if (data instanceof ArrayBuffer) {
+      const parsed = parseFrame(data);
+      // A server of tomorrow may send kinds that this page does not know; they are not for it.
+      if (parsed.ok) this.#events.onFrame(parsed.frame);
+    } else if (typeof data === "string") {
+      const message = parseMessage(data);
+      if (message !== undefined) this.#understand(message);
+    }
+  }
+
+  #understand(message: Message): void {
+    switch (message["type"]) {
+      case "hello":
+        this.#maxFps = asNumber(message["max_fps"]) ?? this.#maxFps;
+        this.#events.onCameras(readCameras(message["cameras"]));
+        return;
+      case "camera": {
+        const camera = readCamera(message);
+        if (camera !== undefined) this.#events.onCamera(camera);
+        return;
+      }
+      case "gone":
+        this.#events.onGone(asText(message["camera"]) ?? "");
+        return;
+      case "pong":
+        this.#pinger?.pong(message["t"], message["server_us"]);
+        return;
+      case "error":
+        this.#error = asText(message["message"]);
+        return;
+      default: // `stats`, and what a newer server may say.
+    }
+  }
+
+  #closed(code: number): void {
+    if (!this.#up) this.#down("The server cannot be reached.");
+    else if (code === 1001) this.#down("The server is shutting down.");
+    else this.#down(this.#error ?? "The connection to the server was lost.");
+  }
+
+  #down(reason: string): void {
+    if (this.#releases.closed) return;
+    this.#releases.close();
+    this.#events.onDown(reason, this.#up);
+  }
+}

@@ -1,0 +1,64 @@
+// Which tiles are in sight, and how wide: what is out of sight is slowed down, and the server is told the width
+// that is shown. One pair of observers for all tiles.
+
+import { Releases } from "@framecast/shared/releases";
+import type { Interest } from "../feed/feed.ts";
+
+/** Widths are rounded up to this, so that dragging a window does not send a message a pixel. */
+const WIDTH_STEP = 160;
+/** Layouts settle before the server is told. */
+const SETTLE_MS = 250;
+/** Tiles this far outside still count as seen: scrolling must not meet a standing picture. */
+const MARGIN = "200px";
+
+export class Sight {
+  readonly #releases = new Releases();
+  readonly #tiles = new Map<Element, { inView: boolean; tell: (interest: Interest) => void }>();
+  readonly #views: IntersectionObserver;
+  readonly #sizes: ResizeObserver;
+  #settling: ReturnType<typeof setTimeout> | undefined;
+
+  constructor() {
+    this.#views = new IntersectionObserver((entries) => {
+      for (const { target, isIntersecting } of entries) {
+        const tile = this.#tiles.get(target);
+        if (tile !== undefined) tile.inView = isIntersecting;
+      }
+      this.#tellSoon();
+    }, { rootMargin: MARGIN });
+    this.#sizes = new ResizeObserver(() => this.#tellSoon());
+    this.#releases.add(() => this.#views.disconnect());
+    this.#releases.add(() => this.#sizes.disconnect());
+    this.#releases.add(() => clearTimeout(this.#settling));
+    this.#releases.listen(document, "visibilitychange", () => this.#tellSoon());
+  }
+
+  /** Watches a tile; returns the release. */
+  watch(element: Element, tell: (interest: Interest) => void): () => void {
+    this.#tiles.set(element, { inView: true, tell });
+    this.#views.observe(element);
+    this.#sizes.observe(element);
+    return () => {
+      this.#tiles.delete(element);
+      this.#views.unobserve(element);
+      this.#sizes.unobserve(element);
+    };
+  }
+
+  close(): void {
+    this.#releases.close();
+  }
+
+  #tellSoon(): void {
+    clearTimeout(this.#settling);
+    this.#settling = setTimeout(() => this.#tell(), SETTLE_MS);
+  }
+
+  #tell(): void {
+    const pageVisible = document.visibilityState === "visible";
+    for (const [element, tile] of this.#tiles) {
+      const pixels = element.clientWidth * devicePixelRatio;
+      tile.tell({ visible: pageVisible && tile.inView, width: Math.ceil(pixels / WIDTH_STEP) * WIDTH_STEP });
+    }
+  }
+}

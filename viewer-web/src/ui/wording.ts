@@ -1,0 +1,41 @@
+// States in words for a person. No DOM.
+
+import type { Tone } from "@framecast/shared/components";
+import { formatDuration, formatSince } from "@framecast/shared/words";
+import type { CameraInfo } from "../feed/feed.ts";
+import type { LinkState } from "../feed/link.ts";
+
+export interface LinkWording {
+  tone: Tone;
+  title: string;
+  detail: string;
+  /** Read aloud when it changes: without the counting seconds. */
+  spoken: string;
+}
+
+export function describeLink(state: LinkState, nowMs: number): LinkWording {
+  switch (state.phase) {
+    case "connecting":
+      return { tone: "wait", title: "Connecting", detail: "Reaching the server.", spoken: "" };
+    case "live":
+      return state.kind === "ws"
+        ? { tone: "live", title: "Live · WebSocket", detail: "Frames stream over one WebSocket.", spoken: "Connected." }
+        : { tone: "live", title: "Live · polling", detail: "No WebSocket can be opened here, so frames are fetched one by one over HTTP.", spoken: "Connected by polling." };
+    case "reconnecting": {
+      const seconds = Math.max(0, Math.ceil((state.atMs - nowMs) / 1000));
+      return { tone: "bad", title: `Reconnecting in ${seconds} s`, detail: state.reason, spoken: `${state.reason} Reconnecting.` };
+    }
+  }
+}
+
+export function describeCameras(online: number, all: number): string {
+  if (online === all) return all === 1 ? "1 camera, online" : `${all} cameras, all online`;
+  return `${online} of ${all} online`;
+}
+
+/** What stands on an offline camera's picture; `nowMs` on the server's clock. */
+export function describeOffline(info: CameraInfo, nowMs: number): { title: string; detail: string } {
+  const since = info.sinceMs === 0 ? "" : ` since ${formatSince(info.sinceMs, nowMs)}`;
+  const duration = info.sinceMs === 0 ? "" : `${formatDuration(nowMs - info.sinceMs)} ago`;
+  return { title: `Offline${since}`, detail: [info.reason?.replace(/\.$/, ""), duration].filter((part) => part !== undefined && part !== "").join(" · ") };
+}

@@ -1,0 +1,39 @@
+import { describe, expect, it } from "vitest";
+import { Pacer } from "../src/pacer.ts";
+
+function takenInTenSeconds(fps: number, cameraFps: number, jitter: (index: number) => number = () => 0): number {
+  const pacer = new Pacer(fps);
+  let taken = 0;
+  for (let index = 0; index < cameraFps * 10; index += 1) {
+    if (pacer.take((index * 1000) / cameraFps + jitter(index))) taken += 1;
+  }
+  return taken;
+}
+
+describe("Pacer", () => {
+  it("takes everything of a camera at the limit, jitter or not", () => {
+    expect(takenInTenSeconds(30, 30)).toBe(300);
+    expect(takenInTenSeconds(30, 30, (index) => (index % 2 === 0 ? 4 : -4))).toBe(300);
+  });
+
+  it("takes everything of a slower camera", () => {
+    expect(takenInTenSeconds(30, 12)).toBe(120);
+  });
+
+  it("halves a camera of twice the rate", () => {
+    expect(takenInTenSeconds(15, 30)).toBe(150);
+    expect(takenInTenSeconds(30, 60)).toBe(300);
+  });
+
+  it("comes close where the rates do not divide", () => {
+    expect(takenInTenSeconds(20, 30)).toBeGreaterThanOrEqual(195);
+    expect(takenInTenSeconds(20, 30)).toBeLessThanOrEqual(205);
+  });
+
+  it("does not make up for a gap in a burst", () => {
+    const pacer = new Pacer(10);
+    pacer.take(0);
+    const taken = [5000, 5010, 5020, 5030, 5100].filter((at) => pacer.take(at));
+    expect(taken).toEqual([5000, 5100]);
+  });
+});
