@@ -389,7 +389,7 @@ async fn next_event(offered: &mut Option<Offered>) -> Option<Event> {
 
 /// Writes what waits and returns what comes in, `None` at the end. Neither waits for the other, so
 /// a publisher that does not read is still heard. Cancel safe.
-async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
+pub(super) async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
     socket: &mut WebSocketStream<S>,
     outbox: &mut VecDeque<Message>,
 ) -> Option<Result<Message, SocketError>> {
@@ -415,7 +415,7 @@ async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
     .await
 }
 
-async fn flush<S: AsyncRead + AsyncWrite + Unpin>(
+pub(super) async fn flush<S: AsyncRead + AsyncWrite + Unpin>(
     socket: &mut WebSocketStream<S>,
     outbox: VecDeque<Message>,
 ) -> Result<(), SocketError> {
