@@ -2,7 +2,9 @@
 //!
 //! Belongs here: publishers' protocols. Does not: viewers, the cache, or who may publish what.
 
+pub mod dialect;
 pub mod frames;
+pub mod legacy;
 pub mod signaling;
 pub mod webrtc;
 

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     net::{close, close_code, heartbeat},
-    relay::{CameraId, Publisher, Transport},
+    relay::{CameraId, PublishError, Publisher, Transport},
     wire::signal::{Channel, FromPublisher, MAX_TEXT_BYTES, Offer, PROTOCOL, ToPublisher},
 };
 
@@ -85,6 +85,7 @@ enum End {
     Silent,
     TooLarge,
     NotReading,
+    TooManyCameras,
 }
 
 impl End {
@@ -98,6 +99,7 @@ impl End {
             Self::Silent => "no sign of life from the publisher for 150 s",
             Self::TooLarge => "the publisher sent a message over 64 KiB",
             Self::NotReading => "the publisher asks without reading the answers",
+            Self::TooManyCameras => "the server has as many cameras as it takes",
         }
     }
 
@@ -111,6 +113,7 @@ impl End {
             Self::Silent => Some(close_code::SILENT),
             Self::TooLarge => Some(close_code::TOO_LARGE),
             Self::NotReading => Some(close_code::CANNOT_SERVE),
+            Self::TooManyCameras => Some(close_code::TOO_MANY),
         }
     }
 }
@@ -247,10 +250,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, S> {
 
     fn event(&mut self, event: Event) -> Result<(), End> {
         match event {
-            Event::Opened => self.go_online(),
+            Event::Opened => return self.go_online(),
             Event::Binary(message) => {
                 // Unordered: a frame can overtake the acknowledgement that opens the channel.
-                self.go_online();
+                self.go_online()?;
                 let sink = self.offered.as_mut().and_then(|offered| offered.sink.as_mut());
                 let taken = sink.map(|sink| sink.message(&message));
                 return self.settle(taken);
@@ -274,15 +277,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, S> {
         Ok(())
     }
 
-    fn go_online(&mut self) {
+    fn go_online(&mut self) -> Result<(), End> {
         let Some(offered) = self.offered.as_mut().filter(|offered| offered.sink.is_none()) else {
-            return;
+            return Ok(());
         };
         match self.ingest.registry.publish(&offered.camera, offered.publisher.clone()) {
-            Ok(producer) => offered.sink = Some(FrameSink::new(producer)),
-            Err(error) => {
+            Ok(producer) => {
+                offered.sink = Some(FrameSink::new(producer));
+                Ok(())
+            }
+            Err(PublishError::Draining) => Err(End::Draining),
+            Err(error @ PublishError::TooManyCameras(_)) => {
                 self.fault(error.code(), &error.to_string());
-                self.drop_session(&error.to_string());
+                Err(End::TooManyCameras)
             }
         }
     }
@@ -382,7 +389,7 @@ async fn next_event(offered: &mut Option<Offered>) -> Option<Event> {
 
 /// Writes what waits and returns what comes in, `None` at the end. Neither waits for the other, so
 /// a publisher that does not read is still heard. Cancel safe.
-async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
+pub(super) async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
     socket: &mut WebSocketStream<S>,
     outbox: &mut VecDeque<Message>,
 ) -> Option<Result<Message, SocketError>> {
@@ -408,7 +415,7 @@ async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
     .await
 }
 
-async fn flush<S: AsyncRead + AsyncWrite + Unpin>(
+pub(super) async fn flush<S: AsyncRead + AsyncWrite + Unpin>(
     socket: &mut WebSocketStream<S>,
     outbox: VecDeque<Message>,
 ) -> Result<(), SocketError> {

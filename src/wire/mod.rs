@@ -5,6 +5,8 @@
 
 pub mod envelope;
 pub mod fragment;
+pub mod iso8601;
 pub mod jpeg;
+pub mod legacy;
 pub mod signal;
 pub mod stream;
