@@ -6,3 +6,7 @@
 pub mod envelope;
 pub mod fragment;
 pub mod jpeg;
+pub mod mjpeg;
+pub mod multipart;
+pub mod pieces;
+pub mod signal;
