@@ -4,11 +4,12 @@
 
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
-
 use crate::{
     relay::{DropReason, Outcome, Producer, Refused, Stamp},
-    wire::fragment::{Push, Reassembler},
+    wire::{
+        fragment::{Push, Reassembler},
+        signal::Feedback,
+    },
 };
 
 /// A publisher hears of its refused frames at most this often.
@@ -33,25 +34,6 @@ pub enum Taken {
     Refused(Option<Fault>),
     /// A newer publisher has the camera; the session is over.
     Replaced,
-}
-
-/// What a publisher hears once a second; totals of this session.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Feedback {
-    /// Frames published.
-    pub received: u64,
-    /// Frames published a second, since the last feedback.
-    pub received_fps: f64,
-    /// Frames that were incomplete or late.
-    pub lost: u64,
-    /// Frames and messages refused.
-    pub refused: u64,
-    /// Frames equal to the one before.
-    pub duplicates: u64,
-    /// JPEG bytes a second, since the last feedback.
-    pub bytes_per_s: u64,
-    /// Milliseconds from captured to received, of the newest frame.
-    pub age_ms: Option<u64>,
 }
 
 /// One publisher's session: takes its messages, holds its producer.

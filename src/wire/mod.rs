@@ -6,4 +6,8 @@
 pub mod envelope;
 pub mod fragment;
 pub mod jpeg;
+pub mod mjpeg;
+pub mod multipart;
+pub mod pieces;
+pub mod signal;
 pub mod stream;
