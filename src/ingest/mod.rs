@@ -3,6 +3,8 @@
 //! Belongs here: publishers' protocols. Does not: viewers, the cache, or who may publish what.
 
 pub mod frames;
+pub mod signaling;
+pub mod webrtc;
 
 use std::sync::Arc;
 

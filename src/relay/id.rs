@@ -5,8 +5,7 @@ use std::{borrow::Borrow, fmt, sync::Arc};
 use serde::{Serialize, Serializer};
 use thiserror::Error;
 
-/// Longest id, in bytes.
-const MAX_LEN: usize = 64;
+use crate::wire::envelope::{MAX_CAMERA_ID, is_camera_id};
 
 /// A camera's id: `[A-Za-z0-9][A-Za-z0-9._-]{0,63}`. Cheap to clone.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -23,13 +22,9 @@ pub struct BadCameraId(String);
 impl CameraId {
     /// Checks the pattern.
     pub fn parse(text: &str) -> Result<Self, BadCameraId> {
-        let inner = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-        let good = text.len() <= MAX_LEN
-            && text.starts_with(|c: char| c.is_ascii_alphanumeric())
-            && text.chars().all(inner);
         // What is echoed back stays short, whatever was sent.
-        let bad = || BadCameraId(text.chars().take(MAX_LEN + 1).collect());
-        good.then(|| Self(text.into())).ok_or_else(bad)
+        let bad = || BadCameraId(text.chars().take(MAX_CAMERA_ID + 1).collect());
+        is_camera_id(text).then(|| Self(text.into())).ok_or_else(bad)
     }
 
     /// The id as text.

@@ -44,9 +44,20 @@ pub enum EnvelopeError {
     /// Not [`KIND_FRAME`].
     #[error("kind")]
     Kind,
-    /// The camera id is not UTF-8.
+    /// Not a camera id.
     #[error("camera")]
     Camera,
+}
+
+/// Longest camera id, in bytes.
+pub const MAX_CAMERA_ID: usize = 64;
+
+/// Whether a text is a camera id: `[A-Za-z0-9][A-Za-z0-9._-]{0,63}`.
+pub fn is_camera_id(text: &str) -> bool {
+    let inner = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    text.len() <= MAX_CAMERA_ID
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.chars().all(inner)
 }
 
 /// Bytes to leave free before a JPEG so that [`write_before`] has room for both headers.
@@ -91,15 +102,17 @@ pub fn read(message: &[u8]) -> Result<(Header<'_>, &[u8]), EnvelopeError> {
     }
     let end = FIXED_LEN + usize::from(fixed[32]);
     let id = message.get(FIXED_LEN..end).ok_or(EnvelopeError::Short)?;
+    let id = std::str::from_utf8(id).ok().filter(|id| is_camera_id(id));
     let header = Header {
         seq: le64(fixed, 4),
         captured_us: le64(fixed, 12),
         received_us: le64(fixed, 20),
         width: u16::from_le_bytes([fixed[28], fixed[29]]),
         height: u16::from_le_bytes([fixed[30], fixed[31]]),
-        camera: std::str::from_utf8(id).map_err(|_| EnvelopeError::Camera)?,
+        camera: id.ok_or(EnvelopeError::Camera)?,
     };
-    Ok((header, &message[end..]))
+    let jpeg = &message[end..];
+    if jpeg.is_empty() { Err(EnvelopeError::Short) } else { Ok((header, jpeg)) }
 }
 
 /// What a WebSocket frame carries (RFC 6455, 11.8), as far as the server writes frames itself.
@@ -179,7 +192,7 @@ mod tests {
     fn a_cut_header_is_an_error_not_a_panic() {
         let mut room = vec![0; headroom(4)];
         let (_, at) = write_before(&mut room, &HEADER, 0);
-        for len in 0..room.len() - at {
+        for len in 0..=room.len() - at {
             assert_eq!(read(&room[at..at + len]), Err(EnvelopeError::Short), "cut at {len}");
         }
     }

@@ -1,0 +1,356 @@
+//! The signaling WebSocket of `docs/protocol.md`, with real connections behind it.
+
+#[path = "support/rtc_client.rs"]
+mod rtc_client;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::{Bytes, BytesMut};
+use framecast::{
+    ingest::{
+        Ingest, signaling,
+        webrtc::{Candidates, Port},
+    },
+    net::server_socket,
+    relay::{CameraId, Clock, Limits, Presence, Publisher, Registry, Transport},
+    wire::{fragment, signal::MAX_TEXT_BYTES},
+};
+use futures_util::{SinkExt, StreamExt};
+use rtc_client::{Channel, Client};
+use serde_json::{Value, json};
+use tokio::io::DuplexStream;
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{Message, protocol::Role},
+};
+use tokio_util::sync::CancellationToken;
+use webrtc::data_channel::DataChannel;
+
+struct Server {
+    ingest: Ingest,
+    port: Arc<Port>,
+    shutdown: CancellationToken,
+}
+
+type Socket = WebSocketStream<DuplexStream>;
+
+impl Server {
+    fn start() -> Self {
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        let candidates = Candidates::local(socket.local_addr().expect("bound"));
+        Self {
+            ingest: Ingest { registry: Registry::new(Limits::default(), Clock::system()) },
+            port: Arc::new(Port::new(socket, candidates).expect("a port")),
+            shutdown: CancellationToken::new(),
+        }
+    }
+
+    /// A signaling socket, already upgraded.
+    async fn connect(&self) -> Socket {
+        let (ours, theirs) = tokio::io::duplex(256 << 10);
+        let theirs = server_socket(theirs, Bytes::new(), 2 * MAX_TEXT_BYTES).await;
+        let (ingest, port) = (self.ingest.clone(), self.port.clone());
+        let shutdown = self.shutdown.clone();
+        tokio::spawn(async move {
+            signaling::serve(theirs, None, &ingest, &port, shutdown).await;
+        });
+        WebSocketStream::from_raw_socket(ours, Role::Client, None).await
+    }
+
+    /// Why a camera is offline, `None` while it is online.
+    fn offline(&self, camera: &str) -> Option<String> {
+        match self.ingest.registry.get(camera).map(|camera| camera.presence()) {
+            Some(Presence::Online { .. }) => None,
+            Some(Presence::Offline { reason, .. }) => Some(reason.to_string()),
+            None => Some("never published".to_owned()),
+        }
+    }
+
+    async fn goes_offline(&self, camera: &str) -> (String, Duration) {
+        let start = Instant::now();
+        loop {
+            if let Some(reason) = self.offline(camera) {
+                return (reason, start.elapsed());
+            }
+            assert!(start.elapsed() < Duration::from_secs(10), "{camera} stays online");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+}
+
+async fn say(socket: &mut Socket, message: Value) {
+    socket.send(Message::text(message.to_string())).await.expect("sent");
+}
+
+/// The next text message, or the close code.
+async fn hear(socket: &mut Socket) -> Result<Value, u16> {
+    loop {
+        let message = tokio::time::timeout(Duration::from_secs(200), socket.next()).await;
+        match message.expect("a message in time") {
+            Some(Ok(Message::Text(text))) => {
+                return Ok(serde_json::from_str(&text).expect("JSON"));
+            }
+            Some(Ok(Message::Close(Some(frame)))) => return Err(frame.code.into()),
+            Some(Ok(_)) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// The next message of a type; others are passed over.
+async fn hear_type(socket: &mut Socket, kind: &str) -> Value {
+    loop {
+        let message = hear(socket).await.expect("still open");
+        if message["type"] == kind {
+            return message;
+        }
+    }
+}
+
+/// Offers a camera and returns when it is online.
+async fn publish(
+    server: &Server,
+    socket: &mut Socket,
+    camera: &str,
+) -> (Client, Arc<dyn DataChannel>) {
+    let (mut client, offer) = Client::offer(Channel::FromServer, "127.0.0.1:0").await;
+    say(socket, json!({"type": "offer", "camera": camera, "sdp": offer, "name": "Door"})).await;
+    let answer = hear_type(socket, "answer").await;
+    assert_eq!(answer["camera"], camera);
+    let sdp = answer["sdp"].as_str().expect("an answer has an SDP");
+    assert!(sdp.contains("typ host") && sdp.contains("max-message-size:262144"), "{sdp}");
+    let channel = client.connect(sdp).await;
+    // The server's side is open when it has the client's acknowledgement.
+    let start = Instant::now();
+    while server.offline(camera).is_some() {
+        assert!(start.elapsed() < Duration::from_secs(5), "{camera} does not come online");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    (client, channel)
+}
+
+fn jpeg(size: u16, filler: u8) -> Vec<u8> {
+    let pixels: Vec<u8> = (0..usize::from(size) * usize::from(size) * 3)
+        .map(|n| (n as u8).wrapping_mul(filler) ^ (n >> 8) as u8)
+        .collect();
+    let mut out = Vec::new();
+    jpeg_encoder::Encoder::new(&mut out, 90)
+        .encode(&pixels, size, size, jpeg_encoder::ColorType::Rgb)
+        .expect("encodes");
+    out
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn frames_whole_and_in_parts_are_published_and_reported() {
+    let server = Server::start();
+    let mut socket = server.connect().await;
+    let hello = hear(&mut socket).await.expect("hello comes at once");
+    assert_eq!((&hello["type"], &hello["protocol"]), (&json!("hello"), &json!(1)));
+    assert_eq!(hello["max_frame_bytes"], 4 << 20);
+    say(&mut socket, json!({"type": "ping", "t": 12.5})).await;
+    assert_eq!(hear(&mut socket).await.expect("pong")["t"], 12.5);
+
+    let (_client, channel) = publish(&server, &mut socket, "door").await;
+    channel.send(BytesMut::from(&jpeg(64, 3)[..])).await.expect("a bare JPEG");
+    let large = jpeg(1200, 7);
+    assert!(large.len() > 600_000, "several parts: {}", large.len());
+    let parts = fragment::split(&large, 1, 0, 262_144).expect("fits");
+    for part in parts.iter().rev() {
+        channel.send(BytesMut::from(&part[..])).await.expect("a part");
+    }
+    channel.send(BytesMut::from(&b"no picture"[..])).await.expect("sent");
+    channel.send_text("no picture either").await.expect("sent");
+    let fault = hear_type(&mut socket, "error").await;
+    println!("{fault}");
+    let feedback = loop {
+        let feedback = hear_type(&mut socket, "feedback").await;
+        if feedback["refused"] == 2 {
+            break feedback;
+        }
+    };
+    assert_eq!((&feedback["received"], &feedback["camera"]), (&json!(2), &json!("door")));
+    let camera = server.ingest.registry.get("door").expect("published");
+    let newest = camera.latest().expect("a frame");
+    assert_eq!(newest.jpeg(), &large[..]);
+
+    say(&mut socket, json!({"type": "bye"})).await;
+    assert_eq!(hear_close(&mut socket).await, 1000);
+    assert_eq!(server.goes_offline("door").await.0, "publisher stopped");
+}
+
+/// The close code, passing over what comes before.
+async fn hear_close(socket: &mut Socket) -> u16 {
+    loop {
+        if let Err(code) = hear(socket).await {
+            return code;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_socket_takes_the_camera_offline_at_once_and_frees_the_port() {
+    let server = Server::start();
+    let mut socket = server.connect().await;
+    let (_client, _channel) = publish(&server, &mut socket, "door").await;
+    assert_eq!(server.offline("door"), None);
+    drop(socket);
+    let (reason, after) = server.goes_offline("door").await;
+    println!("offline after {after:?}");
+    assert_eq!(reason, "publisher disconnected");
+    assert!(after < Duration::from_millis(200));
+    let start = Instant::now();
+    while (server.port.sessions(), server.port.addresses()) != (0, 0) {
+        assert!(start.elapsed() < Duration::from_secs(2), "the port is freed");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_connection_is_told_and_the_socket_can_offer_again() {
+    let server = Server::start();
+    let mut socket = server.connect().await;
+    let (client, _channel) = publish(&server, &mut socket, "door").await;
+    client.close().await;
+    let error = hear_type(&mut socket, "error").await;
+    assert_eq!(error["code"], "webrtc_failed");
+    assert_eq!(server.goes_offline("door").await.0, "the publisher closed the connection");
+    let (_client, _channel) = publish(&server, &mut socket, "door").await;
+    assert_eq!(server.offline("door"), None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_newer_offer_on_the_same_socket_replaces_the_session() {
+    let server = Server::start();
+    let mut socket = server.connect().await;
+    let (_first, _channel) = publish(&server, &mut socket, "door").await;
+    let (_second, channel) = publish(&server, &mut socket, "yard").await;
+    assert_eq!(server.offline("door").as_deref(), Some("the publisher started anew"));
+    channel.send(BytesMut::from(&jpeg(64, 3)[..])).await.expect("sent");
+    let feedback = hear_type(&mut socket, "feedback").await;
+    assert_eq!(feedback["camera"], "yard");
+    let start = Instant::now();
+    while server.port.sessions() != 1 {
+        assert!(start.elapsed() < Duration::from_secs(2), "the first session is freed");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_newer_publisher_takes_the_camera_and_the_older_is_told() {
+    let server = Server::start();
+    let mut socket = server.connect().await;
+    let (_client, _channel) = publish(&server, &mut socket, "door").await;
+    let id = CameraId::parse("door").expect("an id");
+    let newer = Publisher { transport: Transport::Http, name: None };
+    let _producer = server.ingest.registry.publish(&id, newer).expect("published");
+    let told = hear_type(&mut socket, "replaced").await;
+    assert_eq!(told["camera"], "door");
+    assert_eq!(hear_close(&mut socket).await, 4001);
+    assert_eq!(server.offline("door"), None, "the newer publisher has it");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_offer_that_never_connects_takes_nothing() {
+    let server = Server::start();
+    let mut socket = server.connect().await;
+    let (_client, channel) = publish(&server, &mut socket, "door").await;
+    let mut other = server.connect().await;
+    let (_never, offer) = Client::offer(Channel::FromServer, "127.0.0.1:0").await;
+    say(&mut other, json!({"type": "offer", "camera": "door", "sdp": offer})).await;
+    hear_type(&mut other, "answer").await;
+    channel.send(BytesMut::from(&jpeg(64, 3)[..])).await.expect("sent");
+    let feedback = hear_type(&mut socket, "feedback").await;
+    assert_eq!(feedback["camera"], "door");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bad_messages_are_told_and_harm_nothing() {
+    let server = Server::start();
+    let mut socket = server.connect().await;
+    let (_client, channel) = publish(&server, &mut socket, "door").await;
+    let offer = |camera: &str, more: Value| {
+        let mut offer = json!({"type": "offer", "camera": camera, "sdp": "v=0\r\n"});
+        offer
+            .as_object_mut()
+            .expect("an object")
+            .extend(more.as_object().cloned().unwrap_or_default());
+        offer.to_string()
+    };
+    let both = json!({"channel": {"max_retransmits": 0, "max_packet_life_time_ms": 9}});
+    for (text, code) in [
+        (String::new(), "bad_message"),
+        ("{".repeat(60_000), "bad_message"),
+        (json!({"type": "frame"}).to_string(), "bad_message"),
+        (offer("../etc", json!({})), "bad_camera_id"),
+        (offer("", json!({})), "bad_camera_id"),
+        (offer("yard", json!({})), "webrtc_failed"),
+        (offer("yard", both), "bad_message"),
+    ] {
+        socket.send(Message::text(text.clone())).await.expect("sent");
+        let error = hear_type(&mut socket, "error").await;
+        assert_eq!(error["code"], code, "{text:.80}");
+    }
+    socket.send(Message::binary(vec![0xFF, 0xD8])).await.expect("sent");
+    assert_eq!(hear_type(&mut socket, "error").await["code"], "bad_message");
+    for candidate in [
+        json!(null),
+        json!({"candidate": ""}),
+        json!({"candidate": "candidate:junk"}),
+        json!({"candidate": "candidate:1 1 udp 1 x.local 9 typ host", "sdpMid": "0"}),
+    ] {
+        say(&mut socket, json!({"type": "candidate", "candidate": candidate})).await;
+    }
+    channel.send(BytesMut::from(&jpeg(64, 3)[..])).await.expect("sent");
+    loop {
+        let message = hear(&mut socket).await.expect("still open");
+        assert_eq!(message["type"], "feedback", "{message}");
+        if message["received"] == 1 {
+            break;
+        }
+    }
+    socket.send(Message::text("x".repeat(MAX_TEXT_BYTES + 1))).await.expect("sent");
+    assert_eq!(hear_close(&mut socket).await, 1009);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn shutdown_is_told() {
+    let server = Server::start();
+    let mut socket = server.connect().await;
+    let (_client, _channel) = publish(&server, &mut socket, "door").await;
+    server.shutdown.cancel();
+    assert_eq!(hear_type(&mut socket, "error").await["code"], "draining");
+    assert_eq!(hear_close(&mut socket).await, 1001);
+    assert_eq!(server.goes_offline("door").await.0, "server shutting down");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_socket_without_a_sign_of_life_is_closed_and_one_that_answers_pings_is_not() {
+    let server = Server::start();
+    // This one reads, so that its side answers the pings by itself.
+    let mut alive = server.connect().await;
+    let reading = tokio::spawn(async move {
+        while let Some(message) = alive.next().await {
+            assert!(!matches!(message, Ok(Message::Close(_)) | Err(_)), "{message:?}");
+        }
+    });
+    let mut silent = server.connect().await;
+    let start = tokio::time::Instant::now();
+    tokio::time::sleep(Duration::from_secs(149)).await;
+    assert_eq!(hear(&mut silent).await.expect("only hello so far")["type"], "hello");
+    // Reading would answer; a client that is gone does neither.
+    let (_, mut raw) = (0, silent.into_inner());
+    let mut rest = Vec::new();
+    let read = tokio::time::timeout(
+        Duration::from_secs(100),
+        tokio::io::AsyncReadExt::read_to_end(&mut raw, &mut rest),
+    );
+    let _ = read.await.expect("closed");
+    assert!(start.elapsed() < Duration::from_secs(155), "{:?}", start.elapsed());
+    let close = rest.windows(2).any(|two| two == 4002_u16.to_be_bytes());
+    assert!(close, "the close frame says 4002: {rest:?}");
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert!(!reading.is_finished(), "a socket that answers stays");
+}

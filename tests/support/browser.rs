@@ -1,0 +1,48 @@
+//! The system's Chromium, without a window, on one page.
+
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+/// A running browser; ended when dropped.
+pub struct Browser {
+    child: Child,
+    _profile: tempfile::TempDir,
+}
+
+impl Browser {
+    /// Opens `url`. `None` when there is no Chromium: name one with the environment variable
+    /// `CHROMIUM`, or put `chromium` on the path.
+    pub fn open(url: &str) -> Option<Self> {
+        let chromium = find()?;
+        let profile = tempfile::tempdir().expect("a temporary directory");
+        let child = Command::new(chromium)
+            .arg(format!("--user-data-dir={}", profile.path().display()))
+            .args(["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"])
+            .args(["--disable-background-networking", "--disable-extensions", "--mute-audio"])
+            .arg(url)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("Chromium starts");
+        Some(Self { child, _profile: profile })
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn find() -> Option<PathBuf> {
+    if let Some(named) = std::env::var_os("CHROMIUM") {
+        return Some(named.into());
+    }
+    let path = std::env::var_os("PATH")?;
+    let names = ["chromium", "chromium-browser", "google-chrome"];
+    std::env::split_paths(&path)
+        .flat_map(|dir| names.map(|name| dir.join(name)))
+        .find(|candidate| candidate.is_file())
+}
