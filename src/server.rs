@@ -6,7 +6,12 @@ use axum::{Router, routing::get};
 use thiserror::Error;
 use tokio::net::TcpListener;
 
-use crate::{config::Config, net};
+use crate::{
+    config::Config,
+    ingest::synthetic,
+    net,
+    relay::{Clock, Registry},
+};
 
 /// Why the server cannot start.
 #[derive(Debug, Error)]
@@ -43,6 +48,10 @@ impl Server {
             bound.push(listener.local_addr().unwrap_or(addr));
             let router = Router::new().route("/readyz", get(async || "ok"));
             tokio::spawn(net::serve(listener, router, lifetime.clone()));
+        }
+        let registry = Registry::new(config.limits(), Clock::system());
+        if config.demo {
+            synthetic::start_demo(&registry, &lifetime);
         }
         Ok(Self {
             ingest_addr: bound[0],

@@ -4,6 +4,7 @@
 
 pub mod frames;
 pub mod signaling;
+pub mod synthetic;
 pub mod webrtc;
 
 use std::sync::Arc;

@@ -303,7 +303,7 @@ mod tests {
         let hosts = |list: &[&str]| list.iter().map(|h| (*h).to_owned()).collect::<Vec<_>>();
         let good = Candidates::announced(&hosts(&["203.0.113.5:8080", "localhost:9"])).await;
         let addresses = good.expect("resolves").addresses();
-        assert_eq!(addresses[0], "203.0.113.5:8080".parse().unwrap());
+        assert_eq!(addresses[0], "203.0.113.5:8080".parse::<SocketAddr>().unwrap());
         assert!(addresses[1..].iter().all(|a| a.ip().is_loopback() && a.port() == 9));
         for bad in ["203.0.113.5", "0.0.0.0:8080", "203.0.113.5:0", ""] {
             assert!(Candidates::announced(&hosts(&[bad])).await.is_err(), "{bad:?}");
