@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, routing::get};
+use axum::{Router, http::Uri, routing::get};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -16,7 +16,7 @@ use crate::{
     config::Config,
     http::pages::{Capture, Viewer, page},
     ingest::{
-        Ingest, signaling,
+        Ingest, dialect, signaling, synthetic,
         webrtc::{CandidateError, Candidates, Port},
     },
     net::{self, Lifetime, WebSocketUpgrade},
@@ -80,6 +80,10 @@ impl Server {
         let registry = Registry::new(config.limits(), Clock::system());
         tasks.spawn(sweep(registry.clone(), shutdown.clone()));
 
+        if config.demo {
+            synthetic::start_demo(&registry, &lifetime);
+        }
+
         let candidates = if config.ice_candidates.is_empty() {
             Candidates::local(ingest_addr)
         } else {
@@ -95,11 +99,7 @@ impl Server {
         tasks.spawn(stats_loop(figures(registry.clone(), streams.clone()), shutdown.clone()));
         let ingest_router = ingest_router(ingest, Arc::new(port), shutdown.clone());
         tokio::spawn(net::serve(ingest_tcp, ingest_router, lifetime.clone()));
-        let view_router = Router::new()
-            .route("/stream", get(stream))
-            .with_state(streams)
-            .fallback(get(page::<Viewer>));
-        tokio::spawn(net::serve(view, view_router, lifetime.clone()));
+        tokio::spawn(net::serve(view, view_router(streams), lifetime.clone()));
         let api_addr = api.as_ref().and_then(|listener| listener.local_addr().ok());
         Ok(Self { ingest_addr, view_addr, api_addr, registry, lifetime })
     }
@@ -133,12 +133,36 @@ impl Server {
 }
 
 fn ingest_router(ingest: Ingest, port: Arc<Port>, shutdown: CancellationToken) -> Router {
-    let signaling = async move |upgrade: WebSocketUpgrade| {
+    let shared = (ingest.clone(), port.clone(), shutdown.clone());
+    let signal = async move |upgrade: WebSocketUpgrade| {
         upgrade.on_socket(signal::MAX_TEXT_BYTES, async move |socket| {
+            let (ingest, port, shutdown) = shared;
             signaling::serve(socket, None, &ingest, &port, shutdown).await;
         })
     };
-    Router::new().route("/signal", get(signaling)).fallback(get(page::<Capture>))
+    let root = async move |upgrade: Option<WebSocketUpgrade>, uri: Uri| match upgrade {
+        None => page::<Capture>(uri).await,
+        Some(upgrade) => {
+            let max_message = dialect::max_socket_message(&ingest);
+            upgrade.on_socket(max_message, async move |socket| {
+                dialect::serve(socket, &ingest, &port, shutdown).await;
+            })
+        }
+    };
+    Router::new().route("/signal", get(signal)).route("/", get(root)).fallback(get(page::<Capture>))
+}
+
+fn view_router(streams: Streams) -> Router {
+    let legacy = streams.clone();
+    let root = async move |upgrade: Option<WebSocketUpgrade>, uri: Uri| match upgrade {
+        None => page::<Viewer>(uri).await,
+        Some(upgrade) => upgrade.on_upgrade(|stream, read| legacy.serve_legacy(stream, read)),
+    };
+    Router::new()
+        .route("/stream", get(stream))
+        .with_state(streams)
+        .route("/", get(root))
+        .fallback(get(page::<Viewer>))
 }
 
 async fn sweep(registry: Arc<Registry>, shutdown: CancellationToken) {

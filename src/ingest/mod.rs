@@ -6,6 +6,7 @@ pub mod dialect;
 pub mod frames;
 pub mod legacy;
 pub mod signaling;
+pub mod synthetic;
 pub mod webrtc;
 
 use std::sync::Arc;
