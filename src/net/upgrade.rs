@@ -12,7 +12,7 @@ use bytes::Bytes;
 use futures_util::SinkExt as _;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use tokio::{io::AsyncReadExt as _, net::TcpStream};
 use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{
@@ -22,7 +22,7 @@ use tokio_tungstenite::{
     },
 };
 
-use super::{ApiError, Lifetime, Socket};
+use super::{ApiError, Lifetime, Socket, stalled::GiveUp};
 
 /// Close codes of `docs/protocol.md`.
 pub mod close_code {
@@ -79,8 +79,8 @@ impl WebSocketUpgrade {
                 Ok(upgraded) => upgraded,
                 Err(error) => return tracing::debug!(%error, "client left during the upgrade"),
             };
-            match upgraded.downcast::<TokioIo<TcpStream>>() {
-                Ok(parts) => serve(parts.io.into_inner(), parts.read_buf).await,
+            match upgraded.downcast::<TokioIo<GiveUp<TcpStream>>>() {
+                Ok(parts) => serve(parts.io.into_inner().into_inner(), parts.read_buf).await,
                 Err(_) => tracing::error!("a WebSocket came in over something that is not TCP"),
             }
         });
@@ -110,7 +110,8 @@ impl WebSocketUpgrade {
         })
     }
 
-    fn asked(headers: &HeaderMap) -> bool {
+    /// Whether a request asks for a WebSocket, well or badly.
+    pub fn asked(headers: &HeaderMap) -> bool {
         token(headers, header::UPGRADE, "websocket")
     }
 
@@ -191,6 +192,9 @@ where
             // Read on until the peer's close, or a reset would take our last messages with it.
             while let Some(Ok(_)) = futures_util::StreamExt::next(&mut socket).await {}
         }
+        // After an error, such as a message over the limit, the rest is no longer looked at.
+        let mut scratch = vec![0; 16 << 10];
+        while matches!(socket.get_mut().read(&mut scratch).await, Ok(1..)) {}
     };
     let _ = tokio::time::timeout(CLOSE_TIMEOUT, closing).await;
 }
