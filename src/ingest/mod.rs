@@ -3,6 +3,7 @@
 //! Belongs here: publishers' protocols. Does not: viewers, the cache, or who may publish what.
 
 pub mod frames;
+pub mod outbox;
 pub mod signaling;
 pub mod webrtc;
 
