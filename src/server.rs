@@ -99,7 +99,7 @@ impl Server {
         tasks.spawn(stats_loop(figures(registry.clone(), streams.clone()), shutdown.clone()));
         let ingest_router = ingest_router(ingest, Arc::new(port), shutdown.clone());
         tokio::spawn(net::serve(ingest_tcp, ingest_router, lifetime.clone()));
-        tokio::spawn(net::serve(view, view_router(streams), lifetime.clone()));
+        tokio::spawn(net::serve_viewers(view, view_router(streams), lifetime.clone()));
         let api_addr = api.as_ref().and_then(|listener| listener.local_addr().ok());
         Ok(Self { ingest_addr, view_addr, api_addr, registry, lifetime })
     }

@@ -5,6 +5,7 @@
 pub mod dialect;
 pub mod frames;
 pub mod legacy;
+pub mod outbox;
 pub mod signaling;
 pub mod synthetic;
 pub mod webrtc;
