@@ -7,23 +7,21 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, http::Uri, routing::get};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::Config,
-    http::pages::{Capture, Viewer, page},
+    http::{self, IngestPort, Origins, ViewPort},
     ingest::{
-        Ingest, dialect, signaling, synthetic,
+        Ingest, synthetic,
         webrtc::{CandidateError, Candidates, Port},
     },
-    net::{self, Lifetime, WebSocketUpgrade},
+    net::{self, Lifetime},
     relay::{Clock, DropReason, Registry},
     telemetry::stats::{Figures, stats_loop},
-    view::stream::{Streams, stream},
-    wire::signal,
+    view::stream::Streams,
 };
 
 /// Between two looks for cameras and frames that have aged.
@@ -97,9 +95,16 @@ impl Server {
         let streams = Streams::start(registry.clone(), config.max_fps, writers, shutdown, tasks);
 
         tasks.spawn(stats_loop(figures(registry.clone(), streams.clone()), shutdown.clone()));
-        let ingest_router = ingest_router(ingest, Arc::new(port), shutdown.clone());
-        tokio::spawn(net::serve(ingest_tcp, ingest_router, lifetime.clone()));
-        tokio::spawn(net::serve_viewers(view, view_router(streams), lifetime.clone()));
+        let origins = Origins::new(&config.allow_origins);
+        let ingest_port = IngestPort {
+            ingest,
+            webrtc: Arc::new(port),
+            shutdown: shutdown.clone(),
+            origins: origins.clone(),
+        };
+        let view_port = ViewPort { streams, origins };
+        tokio::spawn(net::serve(ingest_tcp, http::ingest_port(ingest_port), lifetime.clone()));
+        tokio::spawn(net::serve_viewers(view, http::view_port(view_port), lifetime.clone()));
         let api_addr = api.as_ref().and_then(|listener| listener.local_addr().ok());
         Ok(Self { ingest_addr, view_addr, api_addr, registry, lifetime })
     }
@@ -130,39 +135,6 @@ impl Server {
             tracing::warn!("{left} connections did not end within {DRAIN_TIMEOUT:?}");
         }
     }
-}
-
-fn ingest_router(ingest: Ingest, port: Arc<Port>, shutdown: CancellationToken) -> Router {
-    let shared = (ingest.clone(), port.clone(), shutdown.clone());
-    let signal = async move |upgrade: WebSocketUpgrade| {
-        upgrade.on_socket(signal::MAX_TEXT_BYTES, async move |socket| {
-            let (ingest, port, shutdown) = shared;
-            signaling::serve(socket, None, &ingest, &port, shutdown).await;
-        })
-    };
-    let root = async move |upgrade: Option<WebSocketUpgrade>, uri: Uri| match upgrade {
-        None => page::<Capture>(uri).await,
-        Some(upgrade) => {
-            let max_message = dialect::max_socket_message(&ingest);
-            upgrade.on_socket(max_message, async move |socket| {
-                dialect::serve(socket, &ingest, &port, shutdown).await;
-            })
-        }
-    };
-    Router::new().route("/signal", get(signal)).route("/", get(root)).fallback(get(page::<Capture>))
-}
-
-fn view_router(streams: Streams) -> Router {
-    let legacy = streams.clone();
-    let root = async move |upgrade: Option<WebSocketUpgrade>, uri: Uri| match upgrade {
-        None => page::<Viewer>(uri).await,
-        Some(upgrade) => upgrade.on_upgrade(|stream, read| legacy.serve_legacy(stream, read)),
-    };
-    Router::new()
-        .route("/stream", get(stream))
-        .with_state(streams)
-        .route("/", get(root))
-        .fallback(get(page::<Viewer>))
 }
 
 async fn sweep(registry: Arc<Registry>, shutdown: CancellationToken) {

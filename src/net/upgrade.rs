@@ -129,6 +129,11 @@ impl WebSocketUpgrade {
         })
     }
 
+    /// The upgrade that a request asks for well.
+    pub fn from_parts(parts: &mut Parts) -> Option<Self> {
+        Self::check(parts).ok()
+    }
+
     /// Whether a request asks for a WebSocket, well or badly.
     pub fn asked(headers: &HeaderMap) -> bool {
         token(headers, header::UPGRADE, "websocket")
