@@ -23,6 +23,6 @@
 pub mod ingest;
 pub mod net;
 pub mod relay;
-
+pub mod store;
 pub mod view;
 pub mod wire;
