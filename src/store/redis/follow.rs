@@ -8,7 +8,7 @@ use std::{
 use futures_util::stream::{self, BoxStream, SelectAll, StreamExt};
 
 use super::keys::{Client, Status};
-use crate::relay::{Camera, CameraId, Next, Presence, Registry};
+use crate::relay::{Camera, CameraId, Latest, Presence, Registry};
 
 /// A client's activity is written on every frame whose number is a multiple of this.
 const ACTIVITY_EVERY: u64 = 10;
@@ -25,7 +25,7 @@ pub(super) enum News {
 #[derive(Default)]
 pub(super) struct Follow {
     cameras: HashMap<CameraId, Followed>,
-    frames: SelectAll<BoxStream<'static, (CameraId, Next)>>,
+    frames: SelectAll<BoxStream<'static, (CameraId, Arc<Latest>)>>,
 }
 
 struct Followed {
@@ -36,7 +36,7 @@ struct Followed {
 
 impl Follow {
     /// The next frame of any camera. `None` while there are no cameras. Cancel safe.
-    pub(super) async fn next_frame(&mut self) -> Option<(CameraId, Next)> {
+    pub(super) async fn next_frame(&mut self) -> Option<(CameraId, Arc<Latest>)> {
         self.frames.next().await
     }
 
@@ -70,20 +70,20 @@ impl Follow {
         news
     }
 
-    /// Notes a frame. The client's state if its activity is due; `Err` when the relay has forgotten
-    /// the camera.
-    pub(super) fn note(&mut self, id: &CameraId, next: &Next) -> Result<Option<Client>, Unknown> {
-        let followed = self.cameras.get_mut(id).ok_or(Unknown)?;
-        let before = std::mem::replace(&mut followed.seq, next.frame.seq);
-        let Some(client) = &mut followed.client else { return Ok(None) };
-        // Skipped frames count: the tenth is due even if it was itself skipped.
-        if before / ACTIVITY_EVERY == next.frame.seq / ACTIVITY_EVERY
-            || client.status == Status::Disconnected
-        {
-            return Ok(None);
-        }
-        client.last_seen_ms = next.frame.received_us / 1000;
-        Ok(Some(*client))
+    /// Notes a frame. `None` when the relay has forgotten the camera.
+    pub(super) fn note(&mut self, id: &CameraId, frame: &Latest) -> Option<Noted> {
+        let followed = self.cameras.get_mut(id)?;
+        let before = std::mem::replace(&mut followed.seq, frame.seq);
+        // Not the consumer's own count: that knows nothing of frames before its first.
+        let skipped = frame.seq.saturating_sub(before + 1);
+        // The tenth is due even if it was itself skipped.
+        let is_due = before / ACTIVITY_EVERY != frame.seq / ACTIVITY_EVERY;
+        let connected = |client: &&mut Client| client.status == Status::Connected;
+        let active = followed.client.as_mut().filter(connected).filter(|_| is_due).map(|client| {
+            client.last_seen_ms = frame.received_us / 1000;
+            *client
+        });
+        Some(Noted { skipped, active })
     }
 
     /// The clients that are connected here.
@@ -109,9 +109,14 @@ impl Follow {
     }
 }
 
-/// The relay has forgotten the camera.
+/// What comes with a frame.
 #[derive(Debug)]
-pub(super) struct Unknown;
+pub(super) struct Noted {
+    /// Frames of the camera before it that did not come.
+    pub skipped: u64,
+    /// The client's state, if its activity is to be written.
+    pub active: Option<Client>,
+}
 
 impl Followed {
     /// Takes the presence over. True when there is something new to write.
@@ -142,11 +147,97 @@ impl Followed {
     }
 }
 
-fn frames_of(camera: &Camera) -> BoxStream<'static, (CameraId, Next)> {
+fn frames_of(camera: &Camera) -> BoxStream<'static, (CameraId, Arc<Latest>)> {
     let start = (camera.id().clone(), camera.consumer());
     stream::unfold(start, async |(id, mut consumer)| {
         let next = consumer.next().await?;
-        Some(((id.clone(), next), (id, consumer)))
+        Some(((id.clone(), next.frame), (id, consumer)))
     })
     .boxed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        relay::{Clock, Limits, Producer, Publisher, Stamp, Transport},
+        wire::jpeg,
+    };
+
+    fn publish(registry: &Arc<Registry>) -> Producer {
+        let id = CameraId::parse("a").expect("a good id");
+        registry.publish(&id, Publisher::over(Transport::Synthetic)).expect("free")
+    }
+
+    fn frame(producer: &Producer, n: u8) -> Arc<Latest> {
+        let jpeg = jpeg::skeleton(8, 8, 64, n);
+        producer.publish_jpeg(&jpeg, Stamp::default()).expect("a good frame");
+        producer.camera().latest().expect("just published")
+    }
+
+    fn statuses(news: &[News]) -> Vec<(u64, Status)> {
+        let status = |news: &News| match news {
+            News::Client(_, client) => Some((client.connected_at_ms, client.status)),
+            News::Forgotten(_) => None,
+        };
+        news.iter().filter_map(status).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn coming_going_and_taking_over_are_told_once() {
+        let registry = Registry::new(Limits::default(), Clock::starting_at(5_000_000));
+        let mut follow = Follow::default();
+        let first = publish(&registry);
+        assert_eq!(statuses(&follow.sync(&registry)), [(5000, Status::Connected)]);
+        assert!(follow.sync(&registry).is_empty());
+        tokio::time::advance(std::time::Duration::from_secs(1)).await;
+        let second = publish(&registry);
+        assert_eq!(statuses(&follow.sync(&registry)), [(6000, Status::Connected)]);
+        drop(first);
+        assert!(follow.sync(&registry).is_empty());
+        drop(second);
+        assert_eq!(statuses(&follow.sync(&registry)), [(6000, Status::Disconnected)]);
+        assert!(follow.sync(&registry).is_empty());
+        assert_eq!(follow.connected().count(), 0);
+        assert!(follow.keep_alive(7000).is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_forgotten_camera_is_told_and_its_frames_are_unknown() {
+        let limits = Limits { forget_after: std::time::Duration::ZERO, ..Limits::default() };
+        let registry = Registry::new(limits, Clock::system());
+        let mut follow = Follow::default();
+        let producer = publish(&registry);
+        let last = frame(&producer, 1);
+        let id = producer.camera().id().clone();
+        follow.sync(&registry);
+        drop(producer);
+        registry.sweep();
+        let news = follow.sync(&registry);
+        assert!(matches!(&news[..], [News::Forgotten(gone)] if *gone == id), "{news:?}");
+        assert!(follow.note(&id, &last).is_none());
+        assert!(follow.next_frame().await.is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn activity_is_due_on_every_10th_frame_even_if_that_was_skipped() {
+        let registry = Registry::new(Limits::default(), Clock::system());
+        let mut follow = Follow::default();
+        let producer = publish(&registry);
+        let id = producer.camera().id().clone();
+        follow.sync(&registry);
+        let mut due = Vec::new();
+        let mut skipped = 0;
+        for n in 1..=45 {
+            let frame = frame(&producer, n);
+            if frame.seq == 20 || frame.seq % 7 == 0 {
+                continue;
+            }
+            let noted = follow.note(&id, &frame).expect("known");
+            skipped += noted.skipped;
+            due.extend(noted.active.map(|_| frame.seq));
+        }
+        assert_eq!(due, [10, 22, 30, 40]);
+        assert_eq!(skipped, 7);
+    }
 }

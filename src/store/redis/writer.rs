@@ -24,7 +24,7 @@ use super::{
     keys::{Client, Status},
     link::{Failure, Link, POOL_MAX},
 };
-use crate::relay::{CameraId, Next, Registry};
+use crate::relay::{CameraId, Latest, Registry};
 
 /// How long the last flush may take, with what is under way before it.
 const LAST_FLUSH: Duration = Duration::from_secs(1);
@@ -112,7 +112,7 @@ impl Writer {
                 () = shutdown.cancelled() => break,
                 // The registry is held here, so its sender lives.
                 _ = changes.changed() => self.sync(),
-                Some((camera, next)) = self.follow.next_frame() => self.frame(&camera, next),
+                Some((camera, frame)) = self.follow.next_frame() => self.frame(&camera, frame),
                 Some(landed) = self.flights.next() => self.landed(landed),
                 () = async {
                     match wake {
@@ -153,14 +153,14 @@ impl Writer {
         }
     }
 
-    fn frame(&mut self, camera: &CameraId, next: Next) {
+    fn frame(&mut self, camera: &CameraId, frame: Arc<Latest>) {
         let now = self.now();
-        let Ok(activity) = self.follow.note(camera, &next) else { return };
-        self.batch.replaced(next.skipped);
-        if let Some(client) = activity {
+        let Some(noted) = self.follow.note(camera, &frame) else { return };
+        self.batch.replaced(noted.skipped);
+        if let Some(client) = noted.active {
             self.batch.push_client(camera, client, now);
         }
-        self.batch.push_frame(camera, next.frame, now);
+        self.batch.push_frame(camera, frame, now);
     }
 
     /// Whether one more flight may start.
