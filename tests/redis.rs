@@ -401,3 +401,52 @@ async fn the_pool_opens_two_connections_and_ten_at_the_most() {
     live.finish().await;
     assert!((3..=10).contains(&most), "{most}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_user_with_the_documented_rights_can_do_it_all() {
+    let redis = Redis::start();
+    let rights = "ACL SETUSER cam on >secret ~clients ~client:* ~image:* +sadd +srem +sscan +hset \
+                  +hget +pexpire +del +multi +exec +unwatch +eval +ping";
+    redis.ask::<()>(&rights.split_whitespace().collect::<Vec<_>>()).await;
+    redis.ask::<()>(&["SADD", "clients", "dead"]).await;
+    redis.ask::<()>(&["HSET", "client:dead", "last_seen", "1700000000000"]).await;
+    let intervals =
+        Intervals { clean_up_every: Duration::from_millis(100), ..Intervals::default() };
+    let url = format!("redis://cam:secret@{}", redis.address());
+    let rig = Rig::with(&url, Format::Base64, TTL, intervals);
+    publish(&rig.producer("a"), 1, 100);
+    let figures =
+        rig.until("all is done", |figures| (figures.written, figures.cleaned) == (1, 1)).await;
+    assert_eq!((figures.errors, figures.last_error), (0, None));
+}
+
+/// Names the server for [`tls_child`], which runs in a process of its own: the system's certificates
+/// are named by an environment variable.
+const TLS_URL: &str = "FRAMECAST_TEST_TLS_URL";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tls_is_spoken_to_a_server_whose_certificate_the_system_trusts() {
+    let redis = Redis::start_tls();
+    let url = format!("rediss://{}", redis.address());
+    let rig = Rig::new(&url);
+    let figures = rig.until("it is refused", |figures| figures.state == State::Down).await;
+    let error = figures.last_error.unwrap_or_default();
+    assert!(error.contains("certificate"), "{error}");
+
+    let child = tokio::process::Command::new(std::env::current_exe().expect("this test"))
+        .args(["--ignored", "--exact", "tls_child"])
+        .envs([(TLS_URL, url.as_ref()), ("SSL_CERT_FILE", redis.certificate().as_os_str())])
+        .output();
+    let output = child.await.expect("it runs");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "the other half of the test above, which starts it"]
+async fn tls_child() {
+    let rig = Rig::new(&std::env::var(TLS_URL).expect("started by the test above"));
+    let producer = rig.producer("a");
+    publish(&producer, 1, 100);
+    rig.until("it is written", |figures| figures.written == 1).await;
+}

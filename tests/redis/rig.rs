@@ -1,8 +1,9 @@
 //! What the tests stand on: a Redis of their own, a relay that is watched while it runs, the log.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     net::TcpListener,
+    path::PathBuf,
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::{Duration, Instant},
@@ -28,7 +29,12 @@ const MAX_DELAY: Duration = Duration::from_millis(500);
 pub struct Redis {
     child: Child,
     port: u16,
+    setup: Setup,
+}
+
+struct Setup {
     options: Vec<String>,
+    is_tls: bool,
     dir: TempDir,
 }
 
@@ -38,17 +44,36 @@ impl Redis {
     }
 
     pub fn start_with(options: &[&str]) -> Self {
-        let options: Vec<_> = options.iter().map(|&option| option.to_owned()).collect();
-        for _ in 0..5 {
-            let dir = tempfile::tempdir().expect("a temporary directory");
-            let port = free_port();
-            let child = launch(port, &options, &dir);
-            let mut server = Self { child, port, options: options.clone(), dir };
-            if server.is_up() {
-                return server;
-            }
-        }
-        panic!("redis-server did not start on any of five ports");
+        Self::launch(Setup {
+            options: options.iter().map(|&option| option.to_owned()).collect(),
+            is_tls: false,
+            dir: tempfile::tempdir().expect("a temporary directory"),
+        })
+    }
+
+    /// Takes TLS connections only.
+    pub fn start_tls() -> Self {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let own = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a key");
+        let write = |name, text| std::fs::write(dir.path().join(name), text).expect("written");
+        write("cert.pem", own.cert.pem());
+        write("key.pem", own.signing_key.serialize_pem());
+        let options = "--tls-cert-file cert.pem --tls-key-file key.pem --tls-ca-cert-file cert.pem \
+                       --tls-auth-clients no";
+        let options = options.split_whitespace().map(str::to_owned).collect();
+        Self::launch(Setup { options, is_tls: true, dir })
+    }
+
+    /// The certificate of a server that was started with [`Self::start_tls`].
+    pub fn certificate(&self) -> PathBuf {
+        self.setup.dir.path().join("cert.pem")
+    }
+
+    fn launch(setup: Setup) -> Self {
+        let port = free_port();
+        let mut server = Self { child: setup.launch(port), port, setup };
+        assert!(server.is_up(), "redis-server ended as it started");
+        server
     }
 
     pub fn url(&self) -> String {
@@ -68,7 +93,7 @@ impl Redis {
     pub fn restart(&mut self) {
         let end = Instant::now() + PATIENCE;
         while Instant::now() < end {
-            self.child = launch(self.port, &self.options, &self.dir);
+            self.child = self.setup.launch(self.port);
             if self.is_up() {
                 return;
             }
@@ -139,31 +164,45 @@ impl Drop for Redis {
     }
 }
 
+/// A port that no other test of this process was given.
 pub fn free_port() -> u16 {
-    let probe = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    probe.local_addr().expect("it is bound").port()
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
+    loop {
+        let probe = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = probe.local_addr().expect("it is bound").port();
+        if given.insert(port) {
+            return port;
+        }
+    }
 }
 
 pub fn address(port: u16) -> String {
     format!("127.0.0.1:{port}")
 }
 
-fn launch(port: u16, options: &[String], dir: &TempDir) -> Child {
-    Command::new("redis-server")
-        .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--port"])
-        .arg(port.to_string())
-        .args(options)
-        .arg("--dir")
-        .arg(dir.path())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap_or_else(|error| {
-            panic!(
-                "cannot run redis-server ({error}): these tests need a real one; install Redis \
-                 (Debian and Ubuntu: apt install redis-server)"
-            )
-        })
+impl Setup {
+    fn launch(&self, port: u16) -> Child {
+        let port = port.to_string();
+        let ports = match self.is_tls {
+            true => ["--port", "0", "--tls-port", &port],
+            false => ["--port", &port, "--tls-port", "0"],
+        };
+        Command::new("redis-server")
+            .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+            .args(ports)
+            .args(&self.options)
+            .current_dir(self.dir.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|error| {
+                panic!(
+                    "cannot run redis-server ({error}): these tests need a real one; install \
+                     Redis (Debian and Ubuntu: apt install redis-server)"
+                )
+            })
+    }
 }
 
 /// A relay with a writer.
