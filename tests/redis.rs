@@ -174,6 +174,7 @@ async fn the_newest_frame_of_a_burst_wins() {
 async fn killed_mid_stream_and_restarted_empty() {
     let mut redis = Redis::start();
     let rig = Rig::new(&redis.url());
+    rig.until("it connects", |figures| figures.state == State::Connected).await;
     let live = Live::start(&rig, 3, 50_000);
     rig.until("frames are written", |figures| figures.written > 10).await;
     redis.kill();
@@ -205,6 +206,7 @@ async fn killed_mid_stream_and_restarted_empty() {
 async fn frozen_mid_stream_and_thawed() {
     let redis = Redis::start();
     let rig = Rig::new(&redis.url());
+    rig.until("it connects", |figures| figures.state == State::Connected).await;
     let live = Live::start(&rig, 3, 50_000);
     rig.until("frames are written", |figures| figures.written > 10).await;
     redis.signal("STOP");
@@ -260,6 +262,7 @@ async fn never_there_holds_one_frame_a_camera_and_ends_at_once() {
 async fn slow_answers_coalesce_frames_and_nothing_else() {
     let redis = Redis::start();
     let rig = Rig::new(&redis.url());
+    rig.until("it connects", |figures| figures.state == State::Connected).await;
     let live = Live::start(&rig, 3, 50_000);
     rig.until("frames are written", |figures| figures.written > 10).await;
     for _ in 0..3 {
@@ -420,6 +423,15 @@ async fn a_user_with_the_documented_rights_can_do_it_all() {
     assert_eq!((figures.errors, figures.last_error), (0, None));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_socket_file_will_do() {
+    let redis = Redis::start_with(&["--unixsocket", "redis.sock"]);
+    let rig = Rig::new(&format!("unix://{}", redis.path("redis.sock").display()));
+    publish(&rig.producer("a"), 1, 100);
+    rig.until("it is written", |figures| figures.written == 1).await;
+    assert_eq!(redis.field("image:a", "size").await, "100");
+}
+
 /// Names the server for [`tls_child`], which runs in a process of its own: the system's certificates
 /// are named by an environment variable.
 const TLS_URL: &str = "FRAMECAST_TEST_TLS_URL";
@@ -435,7 +447,7 @@ async fn tls_is_spoken_to_a_server_whose_certificate_the_system_trusts() {
 
     let child = tokio::process::Command::new(std::env::current_exe().expect("this test"))
         .args(["--ignored", "--exact", "tls_child"])
-        .envs([(TLS_URL, url.as_ref()), ("SSL_CERT_FILE", redis.certificate().as_os_str())])
+        .envs([(TLS_URL, url.as_ref()), ("SSL_CERT_FILE", redis.path("cert.pem").as_os_str())])
         .output();
     let output = child.await.expect("it runs");
     let text = String::from_utf8_lossy(&output.stdout);

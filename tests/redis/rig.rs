@@ -51,7 +51,7 @@ impl Redis {
         })
     }
 
-    /// Takes TLS connections only.
+    /// Takes TLS connections only, with the certificate in `cert.pem`.
     pub fn start_tls() -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let own = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a key");
@@ -64,9 +64,9 @@ impl Redis {
         Self::launch(Setup { options, is_tls: true, dir })
     }
 
-    /// The certificate of a server that was started with [`Self::start_tls`].
-    pub fn certificate(&self) -> PathBuf {
-        self.setup.dir.path().join("cert.pem")
+    /// A file in the server's directory.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.setup.dir.path().join(name)
     }
 
     fn launch(setup: Setup) -> Self {

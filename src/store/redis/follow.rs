@@ -230,7 +230,7 @@ mod tests {
         let mut skipped = 0;
         for n in 1..=45 {
             let frame = frame(&producer, n);
-            if frame.seq == 20 || frame.seq % 7 == 0 {
+            if frame.seq == 20 || frame.seq.is_multiple_of(7) {
                 continue;
             }
             let noted = follow.note(&id, &frame).expect("known");

@@ -235,8 +235,9 @@ impl Writer {
                         }
                     }
                     Err(Failure::Away(error) | Failure::Refused(error)) => {
-                        self.batch.put_back(entries);
+                        // First: what is lost of these counts to the outage.
                         self.failed(error, is_probe);
+                        self.batch.put_back(entries);
                     }
                 }
             }
