@@ -5,9 +5,9 @@
 //! that publishers or viewers wait for. The writer is one more consumer of every camera and no
 //! viewer: it holds the newest unwritten frame of each and nothing more, whatever Redis does.
 //!
-//! The way of a frame: [`follow`] takes it from the relay, [`batch`] keeps the newest of a window,
-//! [`flight`] encodes and sends it over [`link`]. [`circuit`] knows whether Redis is there,
-//! [`cleanup`] who is dead, [`keys`] what is written; [`writer`] drives them all.
+//! The way of a frame: `follow` takes it from the relay, `batch` keeps the newest of a window,
+//! `flight` encodes and sends it over `link`. `circuit` knows whether Redis is there,
+//! `cleanup` who is dead, `keys` what is written; `writer` drives them all.
 
 mod batch;
 mod circuit;
