@@ -26,6 +26,7 @@ pub mod ingest;
 pub mod net;
 pub mod relay;
 pub mod server;
+pub mod store;
 pub mod synth;
 pub mod telemetry;
 pub mod view;
