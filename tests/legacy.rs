@@ -286,11 +286,11 @@ async fn a_viewer_gets_the_newest_frames_then_each_newer_one_of_all_cameras() {
 }
 
 async fn get(server: &Server, path: &str) -> (u16, Value) {
-    let response = reqwest::get(format!("http://{}{path}", server.api)).await.unwrap();
+    let response = reqwest::get(format!("http://{}{path}", server.api)).await.expect("answered");
     assert_eq!(response.headers()["access-control-allow-origin"], "*", "{path}");
     assert_eq!(response.headers()["content-type"], "application/json", "{path}");
     let status = response.status().as_u16();
-    (status, serde_json::from_slice(&response.bytes().await.unwrap()).expect("JSON"))
+    (status, serde_json::from_slice(&response.bytes().await.expect("a body")).expect("JSON"))
 }
 
 #[tokio::test]
