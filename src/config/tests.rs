@@ -1,3 +1,5 @@
+//! Where values come from and what is said of bad ones.
+
 use std::ffi::OsString;
 
 use super::*;

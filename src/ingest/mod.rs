@@ -5,7 +5,9 @@
 pub mod dialect;
 pub mod frames;
 pub mod legacy;
+pub mod outbox;
 pub mod signaling;
+pub mod synthetic;
 pub mod webrtc;
 
 use std::sync::Arc;
