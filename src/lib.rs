@@ -23,6 +23,7 @@
 pub mod config;
 pub mod ingest;
 pub mod net;
+pub mod publish;
 pub mod relay;
 pub mod server;
 pub mod synth;
