@@ -21,6 +21,7 @@
 //! table against the source.
 
 pub mod config;
+pub mod http;
 pub mod ingest;
 pub mod net;
 pub mod publish;

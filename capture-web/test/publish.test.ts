@@ -29,8 +29,8 @@ describe("SendBudget", () => {
 });
 
 describe("FlightWindow", () => {
-  /** A link that carries one frame each `frameMs`, with `delayMs` beside; 30 frames a second are offered. */
-  function drive(frameMs: number, delayMs: number, seconds: number): { sent: number; window: number; worstMs: number } {
+  /** A link that carries one frame each `frameMs`, with a delay beside; 30 frames a second are offered. */
+  function drive(frameMs: number, delay: number | ((nowMs: number) => number), seconds: number): { sent: number; window: number; worstMs: number } {
     const flights = new FlightWindow();
     const landings: { id: number; sentMs: number; atMs: number }[] = [];
     let freeMs = 0;
@@ -49,7 +49,7 @@ describe("FlightWindow", () => {
       sent += 1;
       flights.sent(index, nowMs);
       freeMs = Math.max(freeMs, nowMs) + frameMs;
-      landings.push({ id: index, sentMs: nowMs, atMs: freeMs + delayMs });
+      landings.push({ id: index, sentMs: nowMs, atMs: freeMs + (typeof delay === "number" ? delay : delay(nowMs)) });
     }
     return { sent, window: flights.window, worstMs };
   }
@@ -66,6 +66,11 @@ describe("FlightWindow", () => {
     const { sent, worstMs } = drive(100, 20, 60);
     expect(worstMs).toBeLessThan(350);
     expect(sent).toBeGreaterThan(60 * 10 * 0.7);
+  });
+
+  it("learns that a link has become longer", () => {
+    const { sent } = drive(1, (nowMs) => (nowMs < 10_000 ? 10 : 250), 60);
+    expect(sent).toBeGreaterThan(0.85 * 60 * 30);
   });
 
   it("always lets one through in the end", () => {

@@ -2,7 +2,10 @@
 //!
 //! Belongs here: publishers' protocols. Does not: viewers, the cache, or who may publish what.
 
+pub mod dialect;
 pub mod frames;
+pub mod legacy;
+pub mod outbox;
 pub mod signaling;
 pub mod synthetic;
 pub mod webrtc;

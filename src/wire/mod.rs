@@ -5,7 +5,9 @@
 
 pub mod envelope;
 pub mod fragment;
+pub mod iso8601;
 pub mod jpeg;
+pub mod legacy;
 pub mod mjpeg;
 pub mod multipart;
 pub mod pieces;

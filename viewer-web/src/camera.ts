@@ -63,7 +63,7 @@ export class Camera {
   #broken = 0;
   #size = { width: 0, height: 0 };
 
-  constructor(info: CameraInfo, clock: ServerClock, onShown: (camera: string, seq: bigint) => void) {
+  constructor(info: CameraInfo, clock: ServerClock, onDone: (camera: string, seq: bigint) => void) {
     this.id = info.camera;
     this.info = new Observable(info);
     this.#clock = clock;
@@ -72,10 +72,14 @@ export class Camera {
     this.#painter = new Painter(this.canvas, {
       onShown: (arrival, width, height) => {
         this.#painted(arrival, width, height);
-        onShown(this.id, arrival.seq);
+        onDone(this.id, arrival.seq);
       },
       onSkipped: () => (this.#skipped += 1),
-      onBroken: () => (this.#broken += 1),
+      onBroken: (arrival) => {
+        this.#broken += 1;
+        // The server, too, is to know that this frame is done with; it would wait for word of it.
+        onDone(this.id, arrival.seq);
+      },
     });
   }
 

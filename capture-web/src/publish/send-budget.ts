@@ -24,6 +24,8 @@ const FIRST_WINDOW = 4;
 const MOST_WINDOW = 16;
 /** Delay beyond the link's own that counts as a queue growing somewhere. */
 const QUEUE_MS = 60;
+/** So many frames in a row that were late although each was alone: it is the link that became longer. */
+const ALONE_AND_LATE = 8;
 
 /**
  * Bounds the frames on their way over a TCP connection. TCP's send buffer hides megabytes, which on a slow
@@ -33,12 +35,14 @@ const QUEUE_MS = 60;
  */
 export class FlightWindow {
   #window = FIRST_WINDOW;
+  /** The link's own time: the shortest flight seen. */
   #bestMs = Infinity;
-  #flights = new Map<number, { sentMs: number; full: boolean }>();
+  #flights = new Map<number, { sentMs: number; full: boolean; alone: boolean }>();
   /** Landings in good time since the window last changed. */
   #good = 0;
   /** Flights that left before the window last shrank say nothing about the smaller window. */
   #shrunkMs = -Infinity;
+  #aloneAndLate: number[] = [];
 
   get window(): number {
     return this.#window;
@@ -49,7 +53,7 @@ export class FlightWindow {
   }
 
   sent(flight: number, nowMs: number): void {
-    this.#flights.set(flight, { sentMs: nowMs, full: this.#flights.size + 1 >= this.#window });
+    this.#flights.set(flight, { sentMs: nowMs, full: this.#flights.size + 1 >= this.#window, alone: this.#flights.size === 0 });
   }
 
   landed(flight: number, nowMs: number): void {
@@ -58,16 +62,33 @@ export class FlightWindow {
     this.#flights.delete(flight);
     const tookMs = nowMs - found.sentMs;
     this.#bestMs = Math.min(this.#bestMs, tookMs);
-    if (tookMs > this.#bestMs * 1.5 + QUEUE_MS) {
-      if (found.sentMs <= this.#shrunkMs) return;
-      this.#window = Math.max(1, Math.floor(this.#window / 2));
-      this.#shrunkMs = nowMs;
-      this.#good = 0;
-    } else if (found.full) {
-      this.#good += 1;
-      if (this.#good < this.#window) return;
-      this.#window = Math.min(MOST_WINDOW, this.#window + 1);
-      this.#good = 0;
+    if (tookMs <= this.#bestMs * 1.5 + QUEUE_MS) {
+      this.#aloneAndLate = [];
+      if (found.full) this.#grow();
+    } else {
+      if (found.alone) this.#learnLonger(tookMs);
+      if (found.sentMs > this.#shrunkMs) this.#shrink(nowMs);
     }
+  }
+
+  #grow(): void {
+    this.#good += 1;
+    if (this.#good < this.#window) return;
+    this.#window = Math.min(MOST_WINDOW, this.#window + 1);
+    this.#good = 0;
+  }
+
+  #shrink(nowMs: number): void {
+    this.#window = Math.max(1, Math.floor(this.#window / 2));
+    this.#shrunkMs = nowMs;
+    this.#good = 0;
+  }
+
+  /** A frame that was alone on its way stood in no queue of this page's making. */
+  #learnLonger(tookMs: number): void {
+    this.#aloneAndLate.push(tookMs);
+    if (this.#aloneAndLate.length < ALONE_AND_LATE) return;
+    this.#bestMs = Math.min(...this.#aloneAndLate);
+    this.#aloneAndLate = [];
   }
 }

@@ -13,7 +13,8 @@ export type FeedKind = "ws" | "rest";
 export type LinkChoice = FeedKind | "auto";
 
 export type LinkState =
-  | { phase: "connecting" }
+  /** `after`: what ended the connection or attempt before. */
+  | { phase: "connecting"; after: string | undefined }
   | { phase: "live"; kind: FeedKind }
   /** `atMs`: when the next attempt starts, on `performance.now()`'s clock. */
   | { phase: "reconnecting"; reason: string; atMs: number };
@@ -32,7 +33,7 @@ const FAILURES_BEFORE_REST = 3;
 const RETRY_SOCKET_MS = 20_000;
 
 export class Link {
-  readonly state = new Observable<LinkState>({ phase: "connecting" });
+  readonly state = new Observable<LinkState>({ phase: "connecting", after: undefined });
   readonly clock: ServerClock;
   readonly #choice: LinkChoice;
   readonly #events: LinkEvents;
@@ -78,6 +79,8 @@ export class Link {
     const present = new Releases();
     this.#present = present;
     this.#upMs = undefined;
+    const before = this.state.value;
+    if (before.phase === "reconnecting") this.state.set({ phase: "connecting", after: before.reason });
     let feed: Feed;
     try {
       feed = this.#open(kind, this.#eventsFor(kind));

@@ -16,6 +16,8 @@ const LONG_POLL_MS = 10_000;
 const SHARED_POLL_MS = 250;
 /** Before a failed or empty poll is tried again. */
 const PAUSE_MS = 500;
+/** Of a camera's polls, the first three and then each of this many ask without waiting: those measure the clock. */
+const CLOCK_EVERY = 30;
 /** Failures of the list in a row after which the server counts as gone. */
 const MOST_FAILURES = 3;
 
@@ -25,6 +27,7 @@ interface Polled {
   /** Newest frame seen, for `after=`. */
   seq: bigint | undefined;
   polling: boolean;
+  polls: number;
   notBeforeMs: number;
   polledMs: number;
 }
@@ -75,7 +78,7 @@ export class RestFeed implements Feed {
     for (const id of this.#cameras.keys()) if (!known.has(id)) this.#cameras.delete(id);
     for (const { camera, online } of cameras) {
       const polled = this.#cameras.get(camera);
-      if (polled === undefined) this.#cameras.set(camera, { online, visible: true, seq: undefined, polling: false, notBeforeMs: 0, polledMs: 0 });
+      if (polled === undefined) this.#cameras.set(camera, { online, visible: true, seq: undefined, polling: false, polls: 0, notBeforeMs: 0, polledMs: 0 });
       else polled.online = online;
     }
     this.#fill();
@@ -109,6 +112,7 @@ export class RestFeed implements Feed {
 
   #poll(id: string, polled: Polled): void {
     polled.polling = true;
+    polled.polls += 1;
     polled.polledMs = performance.now();
     this.#polls += 1;
     this.#fetchFrame(id, polled)
@@ -128,10 +132,10 @@ export class RestFeed implements Feed {
 
   async #fetchFrame(id: string, polled: Polled): Promise<void> {
     const shared = [...this.#cameras.values()].filter((camera) => camera.online && camera.visible).length > POLLS_AT_ONCE;
-    const waits = polled.seq !== undefined;
+    const waits = polled.seq !== undefined && polled.polls > 3 && polled.polls % CLOCK_EVERY !== 0;
     const askedUs = localNowUs();
     const response = await this.#get(`api/cameras/${encodeURIComponent(id)}/frame.jpg`, {
-      ...(polled.seq === undefined ? {} : { after: String(polled.seq), timeout_ms: String(shared ? SHARED_POLL_MS : LONG_POLL_MS) }),
+      ...(waits ? { after: String(polled.seq), timeout_ms: String(shared ? SHARED_POLL_MS : LONG_POLL_MS) } : {}),
     });
     if (response.status === 204) return;
     const number = (name: string): number => Number(response.headers.get(name) ?? "0") || 0;
@@ -145,8 +149,9 @@ export class RestFeed implements Feed {
     const seq = BigInt(response.headers.get("X-Framecast-Seq") ?? "0");
     const newer = polled.seq === undefined || seq !== polled.seq;
     polled.seq = seq;
-    if (!newer) this.#pause(polled);
-    else this.#events.onFrame({ camera: id, seq, capturedUs, receivedUs, width: 0, height: 0, jpeg });
+    // A server that does not know `after` would otherwise be asked without end.
+    if (!newer && waits) this.#pause(polled);
+    if (newer) this.#events.onFrame({ camera: id, seq, capturedUs, receivedUs, width: 0, height: 0, jpeg });
   }
 
   async #get(path: string, query: Record<string, string>): Promise<Response> {

@@ -18,6 +18,7 @@ export function App({ wall, route }: { wall: Wall; route: Route }): JSX.Element 
   const known = useObservable(wall.known);
   const wanted = useObservable(route.large);
   const link = useObservable(wall.link.state);
+  const trouble = link.phase === "reconnecting" ? link.reason : link.phase === "connecting" ? link.after : undefined;
   const capturePage = useCapturePage();
   const sight = useMemo(() => new Sight(), []);
   useEffect(() => () => sight.close(), [sight]);
@@ -34,7 +35,7 @@ export function App({ wall, route }: { wall: Wall; route: Route }): JSX.Element 
           <Wordmark />
           <span class="unseen"> viewer</span>
         </h1>
-        <HeadFigures wall={wall} cameras={cameras} />
+        <HeadFigures wall={wall} cameras={cameras} onAll={large === undefined ? undefined : () => route.show(undefined)} />
         {capturePage !== undefined && cameras.length > 0 && (
           <a class="add" href={capturePage.href} target="_blank" rel="noreferrer" data-testid="add-camera">
             Add a camera
@@ -53,10 +54,10 @@ export function App({ wall, route }: { wall: Wall; route: Route }): JSX.Element 
           </ul>
         )}
         {known && cameras.length === 0 && <Empty capturePage={capturePage ?? onPort(8080)} />}
-        {!known && link.phase === "reconnecting" && (
+        {!known && trouble !== undefined && (
           <section class="notice" data-testid="unreachable">
             <h2>The server cannot be reached</h2>
-            <p>{link.reason} This page keeps trying and goes on by itself.</p>
+            <p>{trouble} This page keeps trying and goes on by itself.</p>
           </section>
         )}
       </main>
@@ -64,15 +65,26 @@ export function App({ wall, route }: { wall: Wall; route: Route }): JSX.Element 
   );
 }
 
-/** Online count and link; drawn anew four times a second for the countdown. */
-function HeadFigures({ wall, cameras }: { wall: Wall; cameras: readonly Camera[] }): JSX.Element {
+interface HeadProps {
+  wall: Wall;
+  cameras: readonly Camera[];
+  /** Set while one camera is shown large. */
+  onAll: (() => void) | undefined;
+}
+
+/** Online count, or the way back, and the link; drawn anew four times a second for the countdown. */
+function HeadFigures({ wall, cameras, onAll }: HeadProps): JSX.Element {
   const link = useObservable(wall.link.state);
   useTick(250);
   const wording = describeLink(link, performance.now());
   return (
     <>
       <p class="count figure" data-testid="count">
-        {cameras.length > 0 ? describeCameras(cameras.filter((camera) => camera.info.value.online).length, cameras.length) : ""}
+        {onAll !== undefined ? (
+          <button class="all" type="button" data-testid="all" onClick={onAll}>
+            ← All cameras
+          </button>
+        ) : cameras.length > 0 ? describeCameras(cameras.filter((camera) => camera.info.value.online).length, cameras.length) : null}
       </p>
       <p class="link" data-testid="link" title={wording.detail}>
         <Dot tone={wording.tone} />

@@ -16,7 +16,7 @@ export interface LinkWording {
 export function describeLink(state: LinkState, nowMs: number): LinkWording {
   switch (state.phase) {
     case "connecting":
-      return { tone: "wait", title: "Connecting", detail: "Reaching the server.", spoken: "" };
+      return { tone: "wait", title: "Connecting", detail: state.after ?? "Reaching the server.", spoken: state.after === undefined ? "" : `${state.after} Reconnecting.` };
     case "live":
       return state.kind === "ws"
         ? { tone: "live", title: "Live · WebSocket", detail: "Frames stream over one WebSocket.", spoken: "Connected." }

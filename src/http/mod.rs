@@ -1,0 +1,3 @@
+//! The ports' routers, who may call them from a browser, and the pages.
+
+pub mod pages;
