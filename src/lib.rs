@@ -24,6 +24,7 @@ pub mod config;
 pub mod http;
 pub mod ingest;
 pub mod net;
+pub mod publish;
 pub mod relay;
 pub mod server;
 pub mod store;
