@@ -8,7 +8,7 @@
 //! | [`telemetry`] | logs | nothing here |
 //! | [`net`] | listeners, WebSocket upgrade, socket options, error → status | `wire` |
 //! | [`relay`] | the heart: cameras, frames, cache, pacing. No socket, no HTTP | `wire` |
-//! | [`ingest`] | doors in; holds producers only | `relay`, `wire`, `net` |
+//! | [`ingest`] | doors in; holds producers only | `relay`, `wire`, `net`, `synth` |
 //! | [`view`] | doors out; holds consumers only | `relay`, `wire`, `net` |
 //! | [`store`] | Redis, a consumer off the live path | `relay`, `wire` |
 //! | [`http`] | the ports' routers, origin guard, embedded pages | `ingest`, `view`, `net` |
@@ -21,10 +21,14 @@
 //! table against the source.
 
 pub mod config;
+pub mod http;
 pub mod ingest;
 pub mod net;
+pub mod publish;
 pub mod relay;
 pub mod server;
+pub mod store;
+pub mod synth;
 pub mod telemetry;
 pub mod view;
 pub mod wire;

@@ -72,7 +72,7 @@ fn lossy_port(seed: u64) -> (Port, Arc<Loss>) {
 #[derive(Clone, Copy, Debug)]
 struct Case {
     per_mille: u32,
-    reliability: Reliability,
+    opener: Opener,
     bytes: usize,
 }
 
@@ -82,7 +82,7 @@ impl Case {
         for per_mille in [10, 50] {
             for reliability in [Reliability::Retransmits(0), Reliability::LifetimeMs(150)] {
                 for bytes in [40_000, 100_000] {
-                    cases.push(Self { per_mille, reliability, bytes });
+                    cases.push(Self { per_mille, opener: Opener::Server(reliability), bytes });
                 }
             }
         }
@@ -93,9 +93,9 @@ impl Case {
     /// repetition all must arrive.
     fn theory(&self) -> f64 {
         let packets = (self.bytes as f64 / 1150.0).ceil();
-        match self.reliability {
-            Reliability::Retransmits(_) => (1.0 - f64::from(self.per_mille) / 1000.0).powf(packets),
-            Reliability::LifetimeMs(_) => 1.0,
+        match self.opener {
+            Opener::Server(Reliability::LifetimeMs(_)) => 1.0,
+            _ => (1.0 - f64::from(self.per_mille) / 1000.0).powf(packets),
         }
     }
 }
@@ -105,14 +105,38 @@ struct Bench {
     cases: Vec<Case>,
     losses: Mutex<HashMap<u32, Arc<Loss>>>,
     outcomes: mpsc::Sender<(u32, Vec<u32>, usize)>,
+    /// Says when the page sees its own channel in another state than open.
+    closed: mpsc::Sender<String>,
+}
+
+/// Opens Chromium on the bench's page. `None` where there is no Chromium, which only CI minds.
+async fn open_page(bench: Bench) -> Option<Browser> {
+    let router = Router::new()
+        .route("/", get(async || Html(include_str!("support/publisher.html"))))
+        .route("/cases", get(cases))
+        .route("/offer/{id}", post(offer))
+        .route("/open/{id}", post(open))
+        .route("/clear/{id}", post(clear))
+        .route("/closed/{id}", post(closed))
+        .route("/failed/{id}", post(failed))
+        .with_state(Arc::new(bench));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a listener");
+    let url = format!("http://{}/", listener.local_addr().expect("bound"));
+    tokio::spawn(async { axum::serve(listener, router).await });
+    let browser = Browser::open(&url);
+    if browser.is_none() {
+        assert!(std::env::var_os("CI").is_none(), "this test needs Chromium");
+        eprintln!("NOT TESTED: no Chromium here; set CHROMIUM to its path");
+    }
+    browser
 }
 
 async fn offer(State(bench): State<Arc<Bench>>, Path(id): Path<u32>, offer: String) -> String {
     let case = bench.cases[id as usize];
     let (port, loss) = lossy_port(u64::from(id));
     bench.losses.lock().expect("no panic").insert(id, loss);
-    let opener = Opener::Server(case.reliability);
-    let (mut session, answer) = Session::answer(&port, &offer, opener).await.expect("answered");
+    let answered = Session::answer(&port, &offer, case.opener).await;
+    let (mut session, answer) = answered.expect("answered");
     tokio::spawn(async move {
         let (mut numbers, mut corrupt) = (Vec::new(), 0);
         loop {
@@ -141,13 +165,17 @@ async fn clear(State(bench): State<Arc<Bench>>, Path(id): Path<u32>) {
     bench.losses.lock().expect("no panic")[&id].per_mille.store(0, Relaxed);
 }
 
+async fn closed(State(bench): State<Arc<Bench>>, state: String) {
+    let _ = bench.closed.send(state).await;
+}
+
 async fn failed(Path(id): Path<u32>, error: String) {
     println!("case {id}: the page failed: {error}");
 }
 
 async fn cases(State(bench): State<Arc<Bench>>) -> Json<serde_json::Value> {
     let case = |(id, case): (usize, &Case)| {
-        json!({"id": id, "bytes": case.bytes, "fps": FPS,
+        json!({"id": id, "bytes": case.bytes, "fps": FPS, "own": case.opener == Opener::Page,
             "lossyFrames": LOSSY_FRAMES, "clearFrames": CLEAR_FRAMES})
     };
     Json(bench.cases.iter().enumerate().map(case).collect())
@@ -157,23 +185,13 @@ async fn cases(State(bench): State<Arc<Bench>>) -> Json<serde_json::Value> {
 async fn frames_arrive_under_loss_to_the_end() {
     let all = Case::all();
     let (outcomes_tx, mut outcomes) = mpsc::channel(all.len());
-    let bench = Bench { cases: all.clone(), losses: Mutex::default(), outcomes: outcomes_tx };
-    let router = Router::new()
-        .route("/", get(async || Html(include_str!("support/publisher.html"))))
-        .route("/cases", get(cases))
-        .route("/offer/{id}", post(offer))
-        .route("/open/{id}", post(open))
-        .route("/clear/{id}", post(clear))
-        .route("/failed/{id}", post(failed))
-        .with_state(Arc::new(bench));
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a listener");
-    let url = format!("http://{}/", listener.local_addr().expect("bound"));
-    tokio::spawn(async { axum::serve(listener, router).await });
-    let Some(_browser) = Browser::open(&url) else {
-        assert!(std::env::var_os("CI").is_none(), "this test needs Chromium");
-        eprintln!("NOT TESTED: no Chromium here; set CHROMIUM to its path");
-        return;
+    let bench = Bench {
+        cases: all.clone(),
+        losses: Mutex::default(),
+        outcomes: outcomes_tx,
+        closed: mpsc::channel(1).0,
     };
+    let Some(_browser) = open_page(bench).await else { return };
 
     let mut failures = Vec::new();
     for _ in &all {
@@ -243,4 +261,21 @@ async fn an_unordered_channel_of_the_page_is_closed_when_it_stalls() {
         .expect("no panic");
     println!("closed {silence:?} after the last message");
     assert!(stalled);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_browser_sees_that_its_stalled_channel_is_closed() {
+    let (closed_tx, mut closed) = mpsc::channel(1);
+    let bench = Bench {
+        cases: vec![Case { per_mille: 50, opener: Opener::Page, bytes: 100_000 }],
+        losses: Mutex::default(),
+        outcomes: mpsc::channel(1).0,
+        closed: closed_tx,
+    };
+    let Some(_browser) = open_page(bench).await else { return };
+    let start = Instant::now();
+    let state = tokio::time::timeout(Duration::from_secs(40), closed.recv()).await;
+    println!("the page saw {state:?} after {:?}", start.elapsed());
+    // A legacy page sends over its WebSocket whenever the channel is not open.
+    assert!(matches!(state, Ok(Some(_))), "the page never noticed");
 }

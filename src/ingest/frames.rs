@@ -103,12 +103,7 @@ impl FrameSink {
                 self.settle_losses();
                 Taken::Ok
             }
-            Err(error) => {
-                if let Some(reason) = DropReason::from_code(error.code()) {
-                    self.producer.count(reason, 1);
-                }
-                self.refuse(error.code(), error.to_string())
-            }
+            Err(error) => self.refuse_frame(error.code(), error.to_string()),
         }
     }
 
@@ -116,6 +111,28 @@ impl FrameSink {
     pub fn jpeg(&mut self, jpeg: &[u8]) -> Taken {
         let published = self.producer.publish_jpeg(jpeg, Stamp::default());
         self.settle(published, jpeg.len(), Stamp::default())
+    }
+
+    /// Takes one whole JPEG that stands in `buf` behind the producer's headroom: no copy.
+    pub fn built(&mut self, buf: Vec<u8>) -> Taken {
+        let len = buf.len() - self.producer.headroom();
+        let published = self.producer.publish(buf, Stamp::default());
+        self.settle(published, len, Stamp::default())
+    }
+
+    /// Drops a frame that came after a newer one, as its sender's own times say.
+    pub fn late(&mut self) -> Taken {
+        self.producer.count(DropReason::Late, 1);
+        self.lost += 1;
+        Taken::Ok
+    }
+
+    /// Counts a frame that was refused before it could become one.
+    pub fn refuse_frame(&mut self, code: &'static str, message: String) -> Taken {
+        if let Some(reason) = DropReason::from_code(code) {
+            self.producer.count(reason, 1);
+        }
+        self.refuse(code, message)
     }
 
     /// Counts a message that is of no kind a publisher may send, such as text on a binary channel.

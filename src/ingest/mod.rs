@@ -2,8 +2,12 @@
 //!
 //! Belongs here: publishers' protocols. Does not: viewers, the cache, or who may publish what.
 
+pub mod dialect;
 pub mod frames;
+pub mod legacy;
+pub mod outbox;
 pub mod signaling;
+pub mod synthetic;
 pub mod webrtc;
 
 use std::sync::Arc;

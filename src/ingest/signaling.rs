@@ -4,9 +4,8 @@
 //! upgrade and who may publish (done before), the connection itself ([`webrtc`](super::webrtc)),
 //! or the legacy dialect.
 
-use std::{collections::VecDeque, future::poll_fn, pin::Pin, task::Poll, time::Duration};
+use std::time::Duration;
 
-use futures_util::{Sink as _, Stream as _};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     time::{Instant, MissedTickBehavior, interval},
@@ -20,17 +19,14 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Ingest,
     frames::{Fault, FrameSink, Taken},
+    outbox::Outbox,
     webrtc::{Event, Opener, Port, Reliability, Session},
 };
 use crate::{
     net::{close, close_code, heartbeat},
-    relay::{CameraId, Publisher, Transport},
+    relay::{CameraId, PublishError, Publisher, Transport},
     wire::signal::{Channel, FromPublisher, MAX_TEXT_BYTES, Offer, PROTOCOL, ToPublisher},
 };
-
-/// Messages waiting for a publisher that does not read. It gets one a second unasked; more than
-/// this means that it asks without reading, and it is cut off.
-const OUTBOX: usize = 64;
 
 /// Distance of the feedback messages.
 const FEEDBACK_PERIOD: Duration = Duration::from_secs(1);
@@ -50,7 +46,7 @@ pub async fn serve<S>(
     let mut connection = Connection {
         ingest,
         port,
-        outbox: VecDeque::new(),
+        outbox: Outbox::default(),
         offered: None,
         heard: Instant::now(),
         socket,
@@ -85,6 +81,7 @@ enum End {
     Silent,
     TooLarge,
     NotReading,
+    TooManyCameras,
 }
 
 impl End {
@@ -98,6 +95,7 @@ impl End {
             Self::Silent => "no sign of life from the publisher for 150 s",
             Self::TooLarge => "the publisher sent a message over 64 KiB",
             Self::NotReading => "the publisher asks without reading the answers",
+            Self::TooManyCameras => "the server has as many cameras as it takes",
         }
     }
 
@@ -111,6 +109,7 @@ impl End {
             Self::Silent => Some(close_code::SILENT),
             Self::TooLarge => Some(close_code::TOO_LARGE),
             Self::NotReading => Some(close_code::CANNOT_SERVE),
+            Self::TooManyCameras => Some(close_code::TOO_MANY),
         }
     }
 }
@@ -128,7 +127,7 @@ struct Offered {
 struct Connection<'a, S> {
     ingest: &'a Ingest,
     port: &'a Port,
-    outbox: VecDeque<Message>,
+    outbox: Outbox,
     offered: Option<Offered>,
     heard: Instant,
     socket: WebSocketStream<S>,
@@ -142,14 +141,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, S> {
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         ping.reset();
         loop {
-            if self.outbox.len() > OUTBOX {
+            if self.outbox.is_over() {
                 return End::NotReading;
             }
             let silence = tokio::time::sleep_until(self.heard + heartbeat::SILENCE);
             let step = tokio::select! {
                 () = shutdown.cancelled() => Err(End::Draining),
                 () = silence => Err(End::Silent),
-                message = exchange(&mut self.socket, &mut self.outbox) => self.incoming(message).await,
+                message = self.outbox.exchange(&mut self.socket) => self.incoming(message).await,
                 event = next_event(&mut self.offered) => match event {
                     Some(event) => self.event(event),
                     None => Err(End::Replaced),
@@ -159,7 +158,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, S> {
                     Ok(())
                 }
                 _ = ping.tick() => {
-                    self.outbox.push_back(Message::Ping(bytes::Bytes::new()));
+                    self.outbox.push(Message::Ping(bytes::Bytes::new()));
                     Ok(())
                 }
             };
@@ -170,7 +169,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, S> {
     }
 
     fn say(&mut self, message: &ToPublisher<'_>) {
-        self.outbox.push_back(Message::text(message.to_json()));
+        self.outbox.push(Message::text(message.to_json()));
     }
 
     fn fault(&mut self, code: &str, message: &str) {
@@ -247,10 +246,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, S> {
 
     fn event(&mut self, event: Event) -> Result<(), End> {
         match event {
-            Event::Opened => self.go_online(),
+            Event::Opened => return self.go_online(),
             Event::Binary(message) => {
                 // Unordered: a frame can overtake the acknowledgement that opens the channel.
-                self.go_online();
+                self.go_online()?;
                 let sink = self.offered.as_mut().and_then(|offered| offered.sink.as_mut());
                 let taken = sink.map(|sink| sink.message(&message));
                 return self.settle(taken);
@@ -274,15 +273,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, S> {
         Ok(())
     }
 
-    fn go_online(&mut self) {
+    fn go_online(&mut self) -> Result<(), End> {
         let Some(offered) = self.offered.as_mut().filter(|offered| offered.sink.is_none()) else {
-            return;
+            return Ok(());
         };
         match self.ingest.registry.publish(&offered.camera, offered.publisher.clone()) {
-            Ok(producer) => offered.sink = Some(FrameSink::new(producer)),
-            Err(error) => {
+            Ok(producer) => {
+                offered.sink = Some(FrameSink::new(producer));
+                Ok(())
+            }
+            Err(PublishError::Draining) => Err(End::Draining),
+            Err(error @ PublishError::TooManyCameras(_)) => {
                 self.fault(error.code(), &error.to_string());
-                self.drop_session(&error.to_string());
+                Err(End::TooManyCameras)
             }
         }
     }
@@ -306,7 +309,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, S> {
         if self.outbox.is_empty() {
             let camera = offered.camera.as_str();
             let message = ToPublisher::Feedback { camera, figures: &figures }.to_json();
-            self.outbox.push_back(Message::text(message));
+            self.outbox.push(Message::text(message));
         }
     }
 
@@ -335,7 +338,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, S> {
         }
         if end != End::NotReading {
             let _ =
-                tokio::time::timeout(FEEDBACK_PERIOD, flush(&mut self.socket, self.outbox)).await;
+                tokio::time::timeout(FEEDBACK_PERIOD, self.outbox.flush(&mut self.socket)).await;
         }
         close(self.socket, code, end.reason()).await;
     }
@@ -378,43 +381,4 @@ async fn next_event(offered: &mut Option<Offered>) -> Option<Event> {
         },
         None => std::future::pending().await,
     }
-}
-
-/// Writes what waits and returns what comes in, `None` at the end. Neither waits for the other, so
-/// a publisher that does not read is still heard. Cancel safe.
-async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
-    socket: &mut WebSocketStream<S>,
-    outbox: &mut VecDeque<Message>,
-) -> Option<Result<Message, SocketError>> {
-    let mut socket = Pin::new(socket);
-    poll_fn(|cx| {
-        while !outbox.is_empty() {
-            match socket.as_mut().poll_ready(cx) {
-                Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(error)) => return Poll::Ready(Some(Err(error))),
-                Poll::Pending => break,
-            }
-            if let Some(message) = outbox.pop_front()
-                && let Err(error) = socket.as_mut().start_send(message)
-            {
-                return Poll::Ready(Some(Err(error)));
-            }
-        }
-        if let Poll::Ready(Err(error)) = socket.as_mut().poll_flush(cx) {
-            return Poll::Ready(Some(Err(error)));
-        }
-        socket.as_mut().poll_next(cx)
-    })
-    .await
-}
-
-async fn flush<S: AsyncRead + AsyncWrite + Unpin>(
-    socket: &mut WebSocketStream<S>,
-    outbox: VecDeque<Message>,
-) -> Result<(), SocketError> {
-    use futures_util::SinkExt as _;
-    for message in outbox {
-        socket.feed(message).await?;
-    }
-    socket.flush().await
 }

@@ -2,10 +2,14 @@
 
 use std::{io, sync::Arc, time::Duration};
 
+use super::{options, stalled::GiveUp};
 use axum::{Router, extract::ConnectInfo, http::Request};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::{net::TcpListener, sync::Semaphore};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
 
@@ -15,6 +19,9 @@ const MAX_CONNECTIONS: usize = 30_000;
 
 /// How long a client may take to send a request's header.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Longest header of a request, in bytes: cookies and tokens fit many times over.
+const MAX_HEADER: usize = 32 << 10;
 
 /// How long to wait after the system refused a new connection, for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -28,11 +35,31 @@ pub struct Lifetime {
     pub tasks: TaskTracker,
 }
 
+/// One of a port's [`MAX_CONNECTIONS`], held by a connection and by what it is upgraded to.
+#[derive(Debug, Clone)]
+pub(super) struct Place(#[allow(dead_code, reason = "held, not read")] Arc<OwnedSemaphorePermit>);
+
 /// Serves `router` on `listener` until shutdown. Idle connections end at once then, running
 /// requests end by themselves.
 ///
-/// Every request carries a [`Lifetime`] and a `ConnectInfo<SocketAddr>` in its extensions.
+/// Every request carries a [`Lifetime`] and a `ConnectInfo<SocketAddr>` in its extensions. A client
+/// that reads nothing for 30 s while there is something to read is dropped.
 pub async fn serve(listener: TcpListener, router: Router, lifetime: Lifetime) {
+    accept(listener, router, lifetime, |_| Ok(())).await;
+}
+
+/// As [`serve`], for a port of viewers: what the kernel holds for each is bounded, see
+/// [`options::bound_send_buffer`].
+pub async fn serve_viewers(listener: TcpListener, router: Router, lifetime: Lifetime) {
+    accept(listener, router, lifetime, options::bound_send_buffer).await;
+}
+
+async fn accept(
+    listener: TcpListener,
+    router: Router,
+    lifetime: Lifetime,
+    prepare: fn(&TcpStream) -> io::Result<()>,
+) {
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
         let Ok(place) = places.clone().acquire_owned().await else { return };
@@ -46,23 +73,25 @@ pub async fn serve(listener: TcpListener, router: Router, lifetime: Lifetime) {
             },
             () = lifetime.shutdown.cancelled() => return,
         };
-        // A frame is written whole; waiting for more to fill a segment would only delay it.
-        if let Err(error) = stream.set_nodelay(true) {
+        if let Err(error) = options::prepare(&stream).and_then(|()| prepare(&stream)) {
             tracing::debug!(%peer, %error, "connection lost before its first request");
             continue;
         }
         let (router, shutdown) = (router.clone(), lifetime.shutdown.clone());
         let shared = lifetime.clone();
+        let place = Place(Arc::new(place));
         lifetime.tasks.spawn(async move {
             let service = service_fn(move |mut request: Request<Incoming>| {
                 request.extensions_mut().insert(ConnectInfo(peer));
                 request.extensions_mut().insert(shared.clone());
+                request.extensions_mut().insert(place.clone());
                 router.clone().oneshot(request)
             });
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(HEADER_TIMEOUT)
-                .serve_connection(TokioIo::new(stream), service)
+                .max_header_size(MAX_HEADER)
+                .serve_connection(TokioIo::new(GiveUp::new(stream)), service)
                 .with_upgrades();
             tokio::pin!(connection);
             let ended = tokio::select! {
@@ -75,7 +104,6 @@ pub async fn serve(listener: TcpListener, router: Router, lifetime: Lifetime) {
             if let Err(error) = ended {
                 tracing::debug!(%peer, %error, "connection ended early");
             }
-            drop(place);
         });
     }
 }

@@ -7,11 +7,17 @@
 mod error;
 mod listen;
 mod options;
+mod request;
+mod stalled;
+mod talk;
 mod upgrade;
 
 pub use error::ApiError;
-pub use listen::{Lifetime, serve};
+use listen::Place;
+pub use listen::{Lifetime, serve, serve_viewers};
 pub use options::bound_send_buffer;
+pub use request::{Id, Query};
+pub use talk::{Ended, Talk};
 pub use upgrade::{WebSocketUpgrade, close, close_code, heartbeat, server_socket};
 
 /// A WebSocket as the ingest side uses it.

@@ -13,7 +13,7 @@ use futures_util::SinkExt as _;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use serde_json::json;
-use tokio::net::TcpStream;
+use tokio::{io::AsyncReadExt as _, net::TcpStream};
 use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{
@@ -23,7 +23,7 @@ use tokio_tungstenite::{
     },
 };
 
-use super::{ApiError, Lifetime, Socket};
+use super::{ApiError, Lifetime, Place, Socket, stalled::GiveUp};
 
 /// Close codes of `docs/protocol.md`.
 pub mod close_code {
@@ -67,6 +67,7 @@ pub struct WebSocketUpgrade {
     on_upgrade: OnUpgrade,
     accept: String,
     lifetime: Lifetime,
+    place: Option<Place>,
 }
 
 impl WebSocketUpgrade {
@@ -79,16 +80,17 @@ impl WebSocketUpgrade {
     where
         F: Future<Output = ()> + Send,
     {
-        let Self { on_upgrade, accept, lifetime } = self;
+        let Self { on_upgrade, accept, lifetime, place } = self;
         lifetime.tasks.spawn(async move {
             let upgraded = match on_upgrade.await {
                 Ok(upgraded) => upgraded,
                 Err(error) => return tracing::debug!(%error, "client left during the upgrade"),
             };
-            match upgraded.downcast::<TokioIo<TcpStream>>() {
-                Ok(parts) => serve(parts.io.into_inner(), parts.read_buf).await,
+            match upgraded.downcast::<TokioIo<GiveUp<TcpStream>>>() {
+                Ok(parts) => serve(parts.io.into_inner().into_inner(), parts.read_buf).await,
                 Err(_) => tracing::error!("a WebSocket came in over something that is not TCP"),
             }
+            drop(place);
         });
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
@@ -127,7 +129,13 @@ impl WebSocketUpgrade {
         })
     }
 
-    fn asked(headers: &HeaderMap) -> bool {
+    /// The upgrade that a request asks for well.
+    pub fn from_parts(parts: &mut Parts) -> Option<Self> {
+        Self::check(parts).ok()
+    }
+
+    /// Whether a request asks for a WebSocket, well or badly.
+    pub fn asked(headers: &HeaderMap) -> bool {
         token(headers, header::UPGRADE, "websocket")
     }
 
@@ -149,7 +157,8 @@ impl WebSocketUpgrade {
         let on_upgrade = parts.extensions.remove::<OnUpgrade>();
         let on_upgrade = on_upgrade.ok_or_else(|| bad("this connection cannot be upgraded"))?;
         let lifetime = parts.extensions.get::<Lifetime>().cloned().unwrap_or_default();
-        Ok(Self { on_upgrade, accept, lifetime })
+        let place = parts.extensions.get::<Place>().cloned();
+        Ok(Self { on_upgrade, accept, lifetime, place })
     }
 }
 
@@ -208,6 +217,9 @@ where
             // Read on until the peer's close, or a reset would take our last messages with it.
             while let Some(Ok(_)) = futures_util::StreamExt::next(&mut socket).await {}
         }
+        // After an error, such as a message over the limit, the rest is no longer looked at.
+        let mut scratch = vec![0; 16 << 10];
+        while matches!(socket.get_mut().read(&mut scratch).await, Ok(1..)) {}
     };
     let _ = tokio::time::timeout(CLOSE_TIMEOUT, closing).await;
 }

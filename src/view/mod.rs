@@ -2,6 +2,7 @@
 //!
 //! Belongs here: viewers' protocols. Does not: publishers, or anything that changes a camera.
 
+pub mod legacy_api;
 pub mod stream;
 
 use std::sync::Arc;

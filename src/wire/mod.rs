@@ -5,6 +5,11 @@
 
 pub mod envelope;
 pub mod fragment;
+pub mod iso8601;
 pub mod jpeg;
+pub mod legacy;
+pub mod mjpeg;
+pub mod multipart;
+pub mod pieces;
 pub mod signal;
 pub mod stream;

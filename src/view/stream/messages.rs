@@ -7,6 +7,7 @@ use crate::{
     relay::{Camera, Frame, Latest, Presence},
     wire::{
         envelope::{Opcode, websocket_frame},
+        legacy,
         stream::{CameraStatus, JsonFrame, ServerMessage},
     },
 };
@@ -26,8 +27,8 @@ pub(super) fn frame(latest: &Latest, camera: &str, format: Format) -> Bytes {
 }
 
 fn legacy_frame(frame: &Frame, camera: &str) -> Bytes {
-    let _ = (frame, camera);
-    Bytes::new()
+    let update = legacy::frame_update(camera, &frame.jpeg(), frame.received_us / 1000, frame.seq);
+    websocket_frame(Opcode::Text, &update)
 }
 
 fn json_frame(frame: &Frame, camera: &str) -> Bytes {

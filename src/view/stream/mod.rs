@@ -35,7 +35,7 @@ use self::{
     writer::{COMMANDS, Command, Figures, MAX_WANTED, Writer},
 };
 use crate::{
-    net::{self, ApiError, WebSocketUpgrade},
+    net::{ApiError, WebSocketUpgrade},
     relay::{CameraId, Registry},
 };
 
@@ -99,9 +99,6 @@ impl Streams {
     }
 
     async fn serve(self, stream: TcpStream, leftover: Bytes, format: Format, wants: Wants) {
-        if let Err(error) = net::bound_send_buffer(&stream) {
-            return tracing::debug!(%error, "viewer left before its first frame");
-        }
         let inner = &*self.0;
         let id = inner.next_id.fetch_add(1, Relaxed);
         let commands = inner.writers[id as usize % inner.writers.len()].clone();

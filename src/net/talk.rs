@@ -1,0 +1,214 @@
+//! A WebSocket as the ingest doors use it: reading and writing at once, bounded, with heartbeat.
+
+use std::{collections::VecDeque, future::poll_fn, pin::Pin, task::Poll, time::Duration};
+
+use futures_util::{Sink as _, SinkExt as _, Stream as _};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::{Instant, Interval, MissedTickBehavior, interval, timeout},
+};
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{Error as SocketError, Message},
+};
+
+use super::{close, close_code, heartbeat};
+
+/// Messages waiting for a peer that does not read. It gets about one a second unasked; more than
+/// this means that it asks without reading, and it is cut off.
+const OUTBOX: usize = 64;
+
+/// How long a peer may take to read what is waiting before its close frame.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How a conversation ended that the server did not end itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// The peer closed, or its connection is lost.
+    Gone,
+    /// It sent a message over the limit.
+    TooLarge,
+    /// Nothing was heard for [`heartbeat::SILENCE`].
+    Silent,
+    /// More is waiting for it than is kept.
+    NotReading,
+}
+
+impl Ended {
+    /// The close code that tells it; `None` when nobody is left to tell.
+    pub fn close_code(self) -> Option<u16> {
+        match self {
+            Self::Gone => None,
+            Self::TooLarge => Some(close_code::TOO_LARGE),
+            Self::Silent => Some(close_code::SILENT),
+            Self::NotReading => Some(close_code::CANNOT_SERVE),
+        }
+    }
+}
+
+/// One side of a conversation. Pings are sent and answered in passing.
+#[derive(Debug)]
+pub struct Talk<S> {
+    socket: WebSocketStream<S>,
+    outbox: VecDeque<Message>,
+    heard: Instant,
+    ping: Interval,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
+    /// Starts the heartbeat.
+    pub fn new(socket: WebSocketStream<S>) -> Self {
+        let mut ping = interval(heartbeat::PERIOD);
+        ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        ping.reset();
+        Self { socket, outbox: VecDeque::new(), heard: Instant::now(), ping }
+    }
+
+    /// Queues a text; it goes out during [`Self::next`].
+    pub fn say(&mut self, text: String) {
+        self.outbox.push_back(Message::text(text));
+    }
+
+    /// Queues a text that is of no use late: dropped when the peer is behind with its reading.
+    pub fn mention(&mut self, text: String) {
+        if self.outbox.is_empty() {
+            self.say(text);
+        }
+    }
+
+    /// The next text or binary message. Writes what waits meanwhile; neither waits for the other.
+    /// Cancel safe.
+    pub async fn next(&mut self) -> Result<Message, Ended> {
+        loop {
+            if self.outbox.len() > OUTBOX {
+                return Err(Ended::NotReading);
+            }
+            let silence = tokio::time::sleep_until(self.heard + heartbeat::SILENCE);
+            let message = tokio::select! {
+                message = exchange(&mut self.socket, &mut self.outbox) => message,
+                _ = self.ping.tick() => {
+                    self.outbox.push_back(Message::Ping(bytes::Bytes::new()));
+                    continue;
+                }
+                () = silence => return Err(Ended::Silent),
+            };
+            self.heard = Instant::now();
+            match message {
+                Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => return Ok(message),
+                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
+                Some(Ok(Message::Close(_))) | None => return Err(Ended::Gone),
+                Some(Err(SocketError::Capacity(_))) => return Err(Ended::TooLarge),
+                Some(Err(error)) => {
+                    tracing::debug!(%error, "WebSocket lost");
+                    return Err(Ended::Gone);
+                }
+            }
+        }
+    }
+
+    /// Writes what waits, then closes. Takes a few seconds at the most, whatever the peer does.
+    pub async fn close(mut self, code: u16, reason: &str) {
+        let outbox = std::mem::take(&mut self.outbox);
+        let socket = &mut self.socket;
+        let flushed = timeout(FLUSH_TIMEOUT, async move {
+            for message in outbox {
+                socket.feed(message).await?;
+            }
+            socket.flush().await
+        });
+        let _ = flushed.await;
+        close(self.socket, code, reason).await;
+    }
+}
+
+async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
+    socket: &mut WebSocketStream<S>,
+    outbox: &mut VecDeque<Message>,
+) -> Option<Result<Message, SocketError>> {
+    let mut socket = Pin::new(socket);
+    poll_fn(|cx| {
+        while !outbox.is_empty() {
+            match socket.as_mut().poll_ready(cx) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Some(Err(error))),
+                Poll::Pending => break,
+            }
+            if let Some(message) = outbox.pop_front()
+                && let Err(error) = socket.as_mut().start_send(message)
+            {
+                return Poll::Ready(Some(Err(error)));
+            }
+        }
+        if let Poll::Ready(Err(error)) = socket.as_mut().poll_flush(cx) {
+            return Poll::Ready(Some(Err(error)));
+        }
+        socket.as_mut().poll_next(cx)
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::StreamExt as _;
+    use tokio::io::{DuplexStream, duplex};
+    use tokio_tungstenite::tungstenite::protocol::Role;
+
+    use super::*;
+    use crate::net::server_socket;
+
+    async fn pair() -> (Talk<DuplexStream>, WebSocketStream<DuplexStream>) {
+        let (here, there) = duplex(1 << 16);
+        let server = server_socket(here, bytes::Bytes::new(), 1000).await;
+        (Talk::new(server), WebSocketStream::from_raw_socket(there, Role::Client, None).await)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_answers_pings_stays_and_a_silent_one_is_given_up() {
+        let (mut talk, mut peer) = pair().await;
+        let start = Instant::now();
+        let answering = async {
+            let mut pings = 0;
+            while start.elapsed() < Duration::from_secs(400) {
+                let Ok(message) = timeout(Duration::from_secs(70), peer.next()).await else {
+                    break;
+                };
+                pings += u32::from(matches!(message, Some(Ok(Message::Ping(_)))));
+            }
+            (pings, peer)
+        };
+        let (ended, (pings, _peer)) = tokio::join!(talk.next(), answering);
+        assert_eq!((ended, pings), (Err(Ended::Silent), 7));
+        // The pong to the last ping is never sent: the peer has stopped.
+        assert_eq!(start.elapsed().as_secs(), 6 * 60 + 150);
+    }
+
+    #[tokio::test]
+    async fn a_message_over_the_limit_ends_it_and_the_peer_still_hears_why() {
+        let (mut talk, mut peer) = pair().await;
+        let sending = tokio::spawn(async move {
+            // More than the limit and more than the transport holds.
+            let _ = peer.send(Message::binary(vec![0; 300_000])).await;
+            let text = peer.next().await;
+            let close = peer.next().await;
+            (text, close)
+        });
+        let Err(ended) = talk.next().await else { panic!("taken") };
+        assert_eq!(ended, Ended::TooLarge);
+        talk.say("too large".into());
+        talk.close(close_code::TOO_LARGE, "too large").await;
+        let (text, closed) = sending.await.unwrap();
+        assert_eq!(text.unwrap().unwrap(), Message::text("too large"));
+        let Some(Ok(Message::Close(Some(frame)))) = closed else { panic!("{closed:?}") };
+        assert_eq!(u16::from(frame.code), 1009);
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_never_reads_is_cut_off() {
+        let (mut talk, peer) = pair().await;
+        for _ in 0..1000 {
+            talk.say("x".repeat(1000));
+        }
+        assert_eq!(talk.next().await, Err(Ended::NotReading));
+        drop(peer);
+    }
+}
