@@ -26,6 +26,8 @@ use super::{ApiError, Lifetime, Socket, stalled::GiveUp};
 
 /// Close codes of `docs/protocol.md`.
 pub mod close_code {
+    /// Both are done (RFC 6455).
+    pub const NORMAL: u16 = 1000;
     /// The server is shutting down (RFC 6455).
     pub const GOING_AWAY: u16 = 1001;
     /// A message over the limit (RFC 6455).
