@@ -20,7 +20,7 @@ mod registry;
 mod ring;
 mod track;
 
-pub use camera::{Camera, Presence, Publisher, Snapshot, Transport};
+pub use camera::{CacheSnapshot, Camera, Presence, Publisher, Snapshot, Transport};
 pub use clock::Clock;
 pub use counters::{DropReason, Drops};
 pub use frame::{Frame, Latest};
