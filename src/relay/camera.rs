@@ -9,6 +9,7 @@ use std::{
 use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::sync::watch;
+use utoipa::ToSchema;
 
 use super::{
     CameraId, Clock, Consumer, Demand, DropReason, Drops, Frame, Latest, Viewing,
@@ -16,7 +17,7 @@ use super::{
 };
 
 /// How frames of a camera come in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Transport {
     /// A WebRTC data channel.
@@ -255,9 +256,11 @@ fn millis(duration: Duration) -> u64 {
 }
 
 /// A camera's figures at one moment, as the API shows them.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Camera)]
 pub struct Snapshot {
     /// The camera.
+    #[schema(value_type = String)]
     pub id: CameraId,
     /// For people.
     pub name: String,
@@ -266,6 +269,7 @@ pub struct Snapshot {
     /// Unix microseconds: since when it is online or offline.
     pub since_us: u64,
     /// Why it is offline.
+    #[schema(value_type = Option<String>)]
     pub reason: Option<Arc<str>>,
     /// How frames come in, while online.
     pub transport: Option<Transport>,
@@ -288,11 +292,13 @@ pub struct Snapshot {
     /// What the cache holds.
     pub cache: CacheSnapshot,
     /// Frames dropped, by reason; reasons without any are left out.
+    #[schema(value_type = std::collections::BTreeMap<String, u64>)]
     pub drops: std::collections::BTreeMap<&'static str, u64>,
 }
 
 /// What one camera's cache holds.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[schema(as = CameraCache)]
 pub struct CacheSnapshot {
     /// Frames.
     pub frames: usize,
