@@ -187,7 +187,7 @@ mod tests {
     #[test]
     #[ignore = "a measurement"]
     fn costs() {
-        let jpeg: Vec<u8> = (0..30_000_u32).map(|n| (n * 7919 >> 5) as u8).collect();
+        let jpeg: Vec<u8> = (0..30_000_u32).map(|n| ((n * 7919) >> 5) as u8).collect();
         let per_frame = |name: &str, work: &mut dyn FnMut() -> usize| {
             let start = Instant::now();
             let bytes: usize = (0..2000).map(|_| work()).sum();
