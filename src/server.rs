@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -24,9 +24,8 @@ use crate::{
     store::redis,
     telemetry::stats::{Figures, stats_loop},
     view::{
-        View,
+        Rest, View,
         legacy_api::{self, StoreHealth},
-        rest::{Api, StatsSource},
         stream::Streams,
     },
 };
@@ -118,13 +117,10 @@ impl Server {
             shutdown: shutdown.clone(),
             origins: origins.clone(),
         };
-        let rest = Api {
-            view: View { registry: registry.clone(), max_fps: config.max_fps },
-            ingest_port: ingest_addr.port(),
-            sources: sources(&streams, redis.as_ref()),
-            started: registry.clock().now(),
-        };
-        let view_port = ViewPort { streams, api: rest, origins };
+        let view_state = View { registry: registry.clone(), max_fps: config.max_fps };
+        let rest = Rest::new(view_state, shutdown.clone(), ingest_addr.port())
+            .with_figures(further_figures(streams.clone(), redis.clone()));
+        let view_port = ViewPort { streams, rest, origins };
         tokio::spawn(net::serve(ingest_tcp, http::ingest_port(ingest_port), lifetime.clone()));
         tokio::spawn(net::serve_viewers(view, http::view_port(view_port), lifetime.clone()));
         if let Some(listener) = api {
@@ -190,19 +186,19 @@ fn start_redis(
 }
 
 /// What `/api/stats` tells beside the cameras.
-fn sources(streams: &Streams, redis: Option<&redis::Handle>) -> Vec<StatsSource> {
-    let streams = streams.clone();
-    let stream: StatsSource = (
-        "stream",
-        Arc::new(move || {
-            let (frames, bytes) = streams.sent();
-            json!({"viewers": streams.viewers(), "frames": frames, "bytes": bytes})
-        }),
-    );
-    let redis = redis
-        .cloned()
-        .map(|redis| -> StatsSource { ("redis", Arc::new(move || json!(redis.figures()))) });
-    [stream].into_iter().chain(redis).collect()
+fn further_figures(
+    streams: Streams,
+    redis: Option<redis::Handle>,
+) -> impl Fn() -> Map<String, Value> {
+    move || {
+        let (frames, bytes) = streams.sent();
+        let stream = json!({"viewers": streams.viewers(), "frames": frames, "bytes": bytes});
+        let redis = redis.as_ref().map(|redis| json!(redis.figures()));
+        [("stream", Some(stream)), ("redis", redis)]
+            .into_iter()
+            .filter_map(|(name, figures)| Some((name.to_owned(), figures?)))
+            .collect()
+    }
 }
 
 fn store_probe(redis: Option<redis::Handle>) -> impl Fn() -> StoreHealth {

@@ -19,10 +19,9 @@ use super::{
 };
 use crate::{
     ingest::{self, Ingest, dialect, signaling, webrtc::Port},
-    net::{Route, WebSocketUpgrade},
+    net::WebSocketUpgrade,
     view::{
-        self,
-        rest::Api,
+        self, Rest,
         stream::{Streams, stream},
     },
     wire::signal,
@@ -47,7 +46,7 @@ pub struct ViewPort {
     /// The streaming viewers.
     pub streams: Streams,
     /// What REST answers.
-    pub api: Api,
+    pub rest: Rest,
     /// Who may call from a browser.
     pub origins: Origins,
 }
@@ -68,19 +67,19 @@ pub fn ingest_port(port: IngestPort) -> Router {
             dialect::serve(socket, &ingest, &webrtc, shutdown).await;
         })
     };
-    let routes = Route::router(publish).route("/signal", get(signal));
+    let routes = publish.route("/signal", get(signal));
     finish::<Capture>(routes, either, origins)
 }
 
 /// Streaming, stills, figures, and the viewer page.
 pub fn view_port(port: ViewPort) -> Router {
-    let ViewPort { streams, api, origins } = port;
+    let ViewPort { streams, rest, origins } = port;
     let legacy = streams.clone();
     let legacy = move |upgrade: WebSocketUpgrade| {
         upgrade.on_upgrade(|stream, read| legacy.serve_legacy(stream, read))
     };
     let routes = Router::new().route("/stream", get(stream)).with_state(streams);
-    let routes = routes.merge(Route::router(view::routes(&api.view.clone(), api)));
+    let routes = routes.merge(view::routes(rest));
     finish::<Viewer>(routes, legacy, origins)
 }
 

@@ -17,7 +17,6 @@ use http_body_util::BodyExt as _;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::time::{Instant, timeout};
-use utoipa::{IntoParams, ToSchema};
 
 use super::{Ingest, stills::Stills};
 use crate::{
@@ -49,21 +48,19 @@ pub struct HttpPush {
 }
 
 /// What any publisher may say in the query.
-#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
+#[derive(Debug, Clone, Default, Deserialize)]
 pub struct PublishQuery {
     /// The camera's name for people, at most 80 characters. Default: the id.
     pub name: Option<String>,
 }
 
 /// The answer to an endless body, once it has ended.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
 pub struct Summary {
     camera: String,
     /// Frames taken.
     frames: u64,
     /// Frames refused, by error code.
-    #[schema(value_type = std::collections::BTreeMap<String, u64>)]
     refused: BTreeMap<&'static str, u64>,
 }
 
@@ -185,31 +182,6 @@ impl HttpPush {
 }
 
 /// Takes one request, see the module's header.
-#[utoipa::path(
-    post, put,
-    path = "/publish/{camera}",
-    tag = "publish",
-    summary = "Publish frames over HTTP (ingest port)",
-    description = "One `image/jpeg`: the camera stays online 10 s after the last. Or an endless \
-        body: `multipart/x-mixed-replace`, or JPEGs one after the other \
-        (`video/x-motion-jpeg`); without a Content-Type the first bytes tell. `ffmpeg -f mpjpeg` \
-        and `-f mjpeg` work as they are.",
-    params(("camera" = String, Path, description = "`[A-Za-z0-9][A-Za-z0-9._-]{0,63}`"), PublishQuery),
-    request_body(content(
-        (Vec<u8> = "image/jpeg"),
-        (Vec<u8> = "multipart/x-mixed-replace"),
-        (Vec<u8> = "video/x-motion-jpeg"),
-    )),
-    responses(
-        (status = 200, description = "After one still: `camera` and `seq`. After an endless body: what became of its frames", body = Summary),
-        (status = 400, description = "`bad_camera_id`, `bad_request`"),
-        (status = 408, description = "`timeout`: no byte for 10 s"),
-        (status = 409, description = "`replaced`: a newer publisher took the camera"),
-        (status = 413, description = "`too_large`"),
-        (status = 422, description = "`not_jpeg`, `truncated`, `unsupported_jpeg`, `too_many_pixels`"),
-        (status = 503, description = "`too_many_cameras`, `draining`"),
-    ),
-)]
 pub async fn push(
     State(door): State<HttpPush>,
     Id(camera): Id,

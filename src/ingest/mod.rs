@@ -15,7 +15,12 @@ pub mod websocket;
 
 use std::sync::Arc;
 
-use crate::{net::Route, relay::Registry};
+use axum::{
+    Router,
+    routing::{get, post},
+};
+
+use crate::relay::Registry;
 
 /// What every door in needs.
 #[derive(Debug, Clone)]
@@ -25,8 +30,9 @@ pub struct Ingest {
 }
 
 /// The routes of `/publish`.
-pub fn routes(ingest: &Ingest) -> Vec<Route> {
-    let push = http_push::HttpPush::new(ingest.clone());
-    let publish = Route::at("/publish/{camera}");
-    vec![publish.get(websocket::upgrade, ingest).push(http_push::push, &push)]
+pub fn routes(ingest: &Ingest) -> Router {
+    let push = post(http_push::push).put(http_push::push);
+    let push = push.with_state(http_push::HttpPush::new(ingest.clone()));
+    let socket = get(websocket::upgrade).with_state(ingest.clone());
+    Router::new().route("/publish/{camera}", socket.merge(push))
 }

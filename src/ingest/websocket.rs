@@ -32,18 +32,6 @@ use crate::{
 const FEEDBACK_PERIOD: Duration = Duration::from_secs(1);
 
 /// Takes the upgrade.
-#[utoipa::path(
-    get,
-    path = "/publish/{camera}",
-    tag = "publish",
-    summary = "Publish frames over a WebSocket (ingest port)",
-    description = "Binary messages are JPEGs or parts of them; see docs/protocol.md.",
-    params(("camera" = String, Path, description = "`[A-Za-z0-9][A-Za-z0-9._-]{0,63}`"), PublishQuery),
-    responses(
-        (status = 101, description = "The WebSocket"),
-        (status = 426, description = "`upgrade_required`: not a WebSocket request"),
-    ),
-)]
 pub async fn upgrade(
     State(ingest): State<Ingest>,
     Id(camera): Id,

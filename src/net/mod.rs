@@ -8,7 +8,6 @@ mod error;
 mod listen;
 mod options;
 mod request;
-mod route;
 mod stalled;
 mod talk;
 mod upgrade;
@@ -18,7 +17,6 @@ use listen::Place;
 pub use listen::{Lifetime, serve, serve_viewers};
 pub use options::bound_send_buffer;
 pub use request::{Id, Query};
-pub use route::Route;
 pub use talk::{Ended, Talk};
 pub use upgrade::{WebSocketUpgrade, close, close_code, heartbeat, server_socket};
 

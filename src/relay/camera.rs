@@ -9,7 +9,6 @@ use std::{
 use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::sync::watch;
-use utoipa::ToSchema;
 
 use super::{
     CameraId, Clock, Consumer, Demand, DropReason, Drops, Frame, Latest, Viewing,
@@ -17,7 +16,7 @@ use super::{
 };
 
 /// How frames of a camera come in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Transport {
     /// A WebRTC data channel.
@@ -256,11 +255,9 @@ fn millis(duration: Duration) -> u64 {
 }
 
 /// A camera's figures at one moment, as the API shows them.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-#[schema(as = Camera)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Snapshot {
     /// The camera.
-    #[schema(value_type = String)]
     pub id: CameraId,
     /// For people.
     pub name: String,
@@ -269,7 +266,6 @@ pub struct Snapshot {
     /// Unix microseconds: since when it is online or offline.
     pub since_us: u64,
     /// Why it is offline.
-    #[schema(value_type = Option<String>)]
     pub reason: Option<Arc<str>>,
     /// How frames come in, while online.
     pub transport: Option<Transport>,
@@ -292,13 +288,11 @@ pub struct Snapshot {
     /// What the cache holds.
     pub cache: CacheSnapshot,
     /// Frames dropped, by reason; reasons without any are left out.
-    #[schema(value_type = std::collections::BTreeMap<String, u64>)]
     pub drops: std::collections::BTreeMap<&'static str, u64>,
 }
 
 /// What one camera's cache holds.
-#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
-#[schema(as = CameraCache)]
+#[derive(Debug, Clone, Copy, Serialize)]
 pub struct CacheSnapshot {
     /// Frames.
     pub frames: usize,

@@ -1,211 +1,183 @@
-//! `/api/cameras/{id}/stream.mjpeg`: what every `<img>`, player and vision library can open.
+//! `/api/cameras/{id}/stream.mjpeg`: a camera as one endless answer, for `<img>`, VLC, OpenCV and
+//! ffmpeg.
 //!
-//! Belongs here: the multipart wrapping and one viewer's pace. Does not: sockets; the body is
-//! pulled as the socket drains, and a viewer that stops reading is the listener's to drop.
+//! Belongs here: parts and boundaries, and when the next part is due. Does not: sockets; a client
+//! that reads nothing is dropped by `net`.
 
-use std::{
-    convert::Infallible,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::SeqCst},
-    },
-};
+use std::{convert::Infallible, sync::Arc, time::Instant};
 
 use axum::{
     body::Body,
     extract::State,
-    http::{HeaderValue, header},
-    response::Response,
+    http::header,
+    response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 use serde::Deserialize;
-use tokio::sync::Notify;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
 use utoipa::IntoParams;
 
-use super::View;
+use super::{answers::ErrorAnswer, rest::Rest};
 use crate::{
-    net::{ApiError, Id, Lifetime, Query},
-    relay::{Camera, Clock, Consumer, DropReason, Latest, Pacer, Viewing},
+    net::{ApiError, Id, Query},
+    relay::{Camera, Clock, Consumer, DropReason, Latest, Next, Pacer, Viewing},
 };
 
-const CONTENT_TYPE: &str = "multipart/x-mixed-replace; boundary=framecast";
-const FIRST_BOUNDARY: &[u8] = b"--framecast\r\n";
-/// Stands right behind each picture: Chromium shows a part when it sees the next boundary, and
-/// would always be one frame late otherwise.
-const BOUNDARY: &[u8] = b"\r\n--framecast\r\n";
+/// Frames of one client that wait in user space. One: the next is chosen when the kernel has taken
+/// all of the one before, so a slow client skips frames and never gets an old one.
+const FRAMES_WAITING: usize = 1;
 
-/// How the stream is wanted.
-#[derive(Debug, Clone, Copy, Default, Deserialize, IntoParams)]
+/// The line between two parts. Its beginning stands for the whole: JPEG data is never searched for
+/// it by readers that use the part's length, and cannot hold it as marker segments begin with FF.
+const BOUNDARY_LINE: &str = "--framecast\r\n";
+
+/// What follows a picture, at once: Chromium shows a part when it has read the boundary after it.
+const AFTER_PICTURE: &str = "\r\n--framecast\r\n";
+
+const CONTENT_TYPE: &str = "multipart/x-mixed-replace; boundary=framecast";
+
+/// The query of `stream.mjpeg`.
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct StreamQuery {
-    /// Frames a second, above 0. Default and at most: the server's `--max-fps`.
+    /// Most frames a second, above 0. Default and maximum: the server's, see `/api/info`.
+    #[param(exclusive_minimum = 0)]
     max_fps: Option<f64>,
 }
 
-/// Starts a stream.
+impl StreamQuery {
+    fn fps(&self, max_fps: f64) -> Result<f64, ApiError> {
+        match self.max_fps {
+            None => Ok(max_fps),
+            Some(fps) if fps > 0.0 && fps.is_finite() => Ok(fps.min(max_fps)),
+            Some(fps) => {
+                let message = format!("query parameter max_fps: {fps} is not a number above 0");
+                Err(ApiError::new("bad_request", message))
+            }
+        }
+    }
+}
+
+/// A camera as MJPEG.
+///
+/// The newest frame at once, however old, then each newer one as the client takes them. The stream
+/// stays open while the camera is offline, and ends with the server or when the camera is
+/// forgotten.
 #[utoipa::path(
-    get, path = "/api/cameras/{id}/stream.mjpeg", tag = "frames",
-    summary = "A stream for <img>, VLC, OpenCV, ffmpeg",
-    description = "Starts with the newest frame and stays open while the camera is offline. A \
-        viewer that cannot keep up skips frames; one that reads nothing for 30 s is dropped.",
-    params(("id" = String, Path, description = "Camera id"), StreamQuery),
+    get,
+    path = "/api/cameras/{id}/stream.mjpeg",
+    tag = "pictures",
+    params(("id" = String, Path, description = "The camera's id"), StreamQuery),
     responses(
-        (status = 200, description = "Without end", body = Vec<u8>, content_type = "multipart/x-mixed-replace"),
-        (status = 400, description = "`bad_request`: the message names the parameter"),
-        (status = 404, description = "`unknown_camera`"),
-        (status = 503, description = "`draining`"),
-    ),
+        (status = 200, description = "One part a frame, with `Content-Length`, \
+            `X-Framecast-Seq`, `X-Framecast-Captured-Us` and `X-Framecast-Received-Us`",
+            body = Vec<u8>, content_type = "multipart/x-mixed-replace; boundary=framecast"),
+        (status = 400, description = "`bad_camera_id`, or `bad_request` for a query",
+            body = ErrorAnswer),
+        (status = 404, description = "`unknown_camera`", body = ErrorAnswer),
+        (status = 503, description = "`draining`", body = ErrorAnswer),
+    )
 )]
-pub async fn stream(
-    State(view): State<View>,
+pub(super) async fn stream(
+    State(rest): State<Rest>,
     Id(id): Id,
     Query(query): Query<StreamQuery>,
-    lifetime: Lifetime,
 ) -> Result<Response, ApiError> {
-    let camera = view.camera(&id)?;
-    if lifetime.shutdown.is_cancelled() {
-        return Err(ApiError::new("draining", "the server is shutting down"));
+    let camera = rest.camera(&id)?;
+    let fps = query.fps(rest.view.max_fps)?;
+    if rest.shutdown.is_cancelled() {
+        return Err(Rest::draining());
     }
-    let fps = query.max_fps.unwrap_or(view.max_fps);
-    if !(fps.is_finite() && fps > 0.0) {
-        let message = "query parameter max_fps: expected a number above 0";
-        return Err(ApiError::new("bad_request", message));
-    }
-    let feed = Feed {
+    let parts = Parts {
         consumer: camera.consumer(),
+        pacer: Pacer::new(fps),
+        place: Arc::new(Semaphore::new(FRAMES_WAITING)),
+        clock: rest.view.registry.clock(),
+        shutdown: rest.shutdown,
         _viewing: camera.viewing(),
         camera,
-        pacer: Pacer::new(fps.min(view.max_fps)),
-        clock: view.registry.clock(),
-        gate: Arc::default(),
-        lifetime,
-        next: Next::Start,
     };
-    let chunks = stream::unfold(feed, |mut feed| async {
-        let chunk = feed.next().await?;
-        Some((Ok::<_, Infallible>(chunk), feed))
-    });
-    let mut response = Response::new(Body::from_stream(chunks));
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    // nginx would collect frames before it passes them on.
-    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-    Ok(response)
+    // The first boundary at once, so that the answer begins before the first picture.
+    let start = stream::iter([Bytes::from_static(BOUNDARY_LINE.as_bytes())]);
+    let parts = stream::unfold(parts, Parts::next).flat_map(stream::iter);
+    let body = Body::from_stream(start.chain(parts).map(Ok::<_, Infallible>));
+    Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], body).into_response())
 }
 
-/// One viewer's stream.
-struct Feed {
+/// One client's stream.
+struct Parts {
     camera: Arc<Camera>,
     consumer: Consumer,
-    _viewing: Viewing,
     pacer: Pacer,
+    /// Free when the kernel has taken the part before.
+    place: Arc<Semaphore>,
     clock: Clock,
-    gate: Arc<Gate>,
-    lifetime: Lifetime,
-    next: Next,
+    shutdown: CancellationToken,
+    _viewing: Viewing,
 }
 
-/// The chunk that is due.
-enum Next {
-    Start,
-    Header,
-    Jpeg(Arc<Latest>),
-    Boundary,
-}
-
-impl Feed {
-    async fn next(&mut self) -> Option<Bytes> {
-        let (chunk, next) = match std::mem::replace(&mut self.next, Next::Header) {
-            Next::Start => (Bytes::from_static(FIRST_BOUNDARY), Next::Header),
-            Next::Header => {
-                let shutdown = self.lifetime.shutdown.clone();
-                let frame = tokio::select! {
-                    frame = self.frame() => frame?,
-                    () = shutdown.cancelled() => return None,
-                };
-                (header(&frame), Next::Jpeg(frame))
-            }
-            Next::Jpeg(frame) => (frame.jpeg(), Next::Boundary),
-            Next::Boundary => (self.gate.close_behind(BOUNDARY), Next::Header),
-        };
-        self.next = next;
-        Some(chunk)
+impl Parts {
+    /// Header, picture and the boundary after it, when the client can take them.
+    async fn next(mut self) -> Option<([Bytes; 3], Self)> {
+        let shutdown = self.shutdown.clone();
+        let part = shutdown.run_until_cancelled(self.part()).await.flatten()?;
+        Some((part, self))
     }
 
-    /// The newest frame, as soon as the one before is on its way and the pace allows it. `None`
-    /// when the camera is forgotten.
-    async fn frame(&mut self) -> Option<Arc<Latest>> {
-        self.gate.opened().await;
+    async fn part(&mut self) -> Option<[Bytes; 3]> {
+        let place = self.place.clone().acquire_owned().await.ok()?;
+        let frame = self.newest_due().await?;
+        let header = format!(
+            "Content-Type: image/jpeg\r\n\
+             Content-Length: {}\r\n\
+             X-Framecast-Seq: {}\r\n\
+             X-Framecast-Captured-Us: {}\r\n\
+             X-Framecast-Received-Us: {}\r\n\r\n",
+            frame.jpeg_len(),
+            frame.seq,
+            frame.captured_us,
+            frame.received_us
+        );
+        Some([header.into(), frame.jpeg(), Bytes::from_owner(Ending { _place: place })])
+    }
+
+    /// The newest frame after the one before, once the pacer lets one go. Counts those left out.
+    async fn newest_due(&mut self) -> Option<Arc<Latest>> {
+        let Next { mut frame, mut skipped } = self.consumer.next().await?;
+        // Those that came while the client had not yet taken the part before.
         let mut reason = DropReason::Behind;
-        if let Some(due) = self.pacer.due_at(self.clock.now()) {
+        if let Some(due) = self.pacer.due_at(self.now()) {
+            // The client was in time; it is the pacer that holds a frame back.
             reason = DropReason::Paced;
             tokio::time::sleep_until(due.into()).await;
+            if let Some(newer) = self.camera.latest().filter(|newer| newer.seq > frame.seq) {
+                skipped += newer.seq - frame.seq;
+                self.consumer.skip_to(newer.seq);
+                frame = newer;
+            }
         }
-        let next = self.consumer.next().await?;
-        if next.skipped > 0 {
-            self.camera.count(reason, next.skipped);
+        if skipped > 0 {
+            self.camera.count(reason, skipped);
         }
-        self.pacer.sent(self.clock.now());
-        Some(next.frame)
+        self.pacer.sent(self.now());
+        Some(frame)
+    }
+
+    fn now(&self) -> Instant {
+        self.clock.now()
     }
 }
 
-fn header(frame: &Latest) -> Bytes {
-    format!(
-        "Content-Type: image/jpeg\r\nContent-Length: {}\r\nX-Framecast-Seq: {}\r\n\
-         X-Framecast-Captured-Us: {}\r\nX-Framecast-Received-Us: {}\r\n\r\n",
-        frame.jpeg_len(),
-        frame.seq,
-        frame.captured_us,
-        frame.received_us,
-    )
-    .into()
+/// The bytes after a picture. HTTP lets go of them when the kernel has taken them, and with them of
+/// the place for a part.
+struct Ending {
+    _place: OwnedSemaphorePermit,
 }
 
-/// Shut from the moment that a frame's last chunk is handed to the connection until the socket has
-/// taken it. So at most one frame waits in user space, however much the connection would buffer
-/// (hyper: 400 KB), and the next one is chosen as late as can be.
-#[derive(Debug, Default)]
-struct Gate {
-    shut: AtomicBool,
-    changed: Notify,
-}
-
-impl Gate {
-    async fn opened(&self) {
-        while self.shut.load(SeqCst) {
-            // `notify_one` leaves a permit, so an opening in between is not missed.
-            self.changed.notified().await;
-        }
-    }
-
-    /// A chunk that shuts the gate until it is dropped.
-    fn close_behind(self: &Arc<Self>, text: &'static [u8]) -> Bytes {
-        self.shut.store(true, SeqCst);
-        Bytes::from_owner(LastChunk { text, gate: self.clone() })
-    }
-}
-
-struct LastChunk {
-    text: &'static [u8],
-    gate: Arc<Gate>,
-}
-
-impl AsRef<[u8]> for LastChunk {
+impl AsRef<[u8]> for Ending {
     fn as_ref(&self) -> &[u8] {
-        self.text
+        AFTER_PICTURE.as_bytes()
     }
 }
-
-impl Drop for LastChunk {
-    fn drop(&mut self) {
-        self.gate.shut.store(false, SeqCst);
-        self.gate.changed.notify_one();
-    }
-}
-
-#[cfg(test)]
-#[path = "mjpeg_tests.rs"]
-mod tests;

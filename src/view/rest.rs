@@ -1,266 +1,150 @@
-//! What there is to know, as JSON: cameras, caches, counters, health.
+//! The HTTP routes of the view port: one table of paths, handlers and descriptions.
 //!
-//! Belongs here: reading and summing up. Does not: pictures ([`frame`](super::frame),
-//! [`mjpeg`](super::mjpeg)), or anything that changes a camera.
+//! Belongs here: the table, what all handlers share, and the errors of paths and methods that are
+//! not in the table. Does not: what a route answers, which is in the file of its name.
 
-use std::{collections::BTreeMap, fmt, sync::Arc, time::Instant};
+use std::{fmt, sync::Arc};
 
 use axum::{
-    Json,
-    extract::State,
+    Router,
+    extract::Request,
     http::{HeaderValue, header},
-    response::{IntoResponse, Response},
+    middleware::map_response,
+    response::Response,
+    routing::{MethodRouter, any, get},
 };
-use serde::Serialize;
-use utoipa::ToSchema;
+use serde_json::{Map, Value};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use utoipa::openapi::path::{HttpMethod, Operation};
 
-use super::View;
+use super::{View, answers, cameras, frame_jpg, mjpeg, openapi, status};
 use crate::{
-    net::{ApiError, Id, Lifetime},
-    relay::Snapshot,
+    net::ApiError,
+    relay::{Camera, CameraId},
 };
 
-/// Most frames that one answer lists: 30 s at 30 fps. The newest ones are listed.
-const MAX_LISTED: usize = 900;
-
-/// Figures of a part that this module does not know, such as Redis: the field's name in
-/// `/api/stats`, and what to ask at every request. Asking must not block.
-pub type StatsSource = (&'static str, Arc<dyn Fn() -> serde_json::Value + Send + Sync>);
-
-/// What the answers need besides the cameras.
-pub struct Api {
-    /// The cameras.
-    pub view: View,
-    /// The port where publishers connect, for links.
-    pub ingest_port: u16,
-    /// Figures of other parts.
-    pub sources: Vec<StatsSource>,
-    /// When the server started.
-    pub started: Instant,
+/// What the handlers share. Cheap to clone.
+#[derive(Clone)]
+pub struct Rest {
+    pub(super) view: View,
+    pub(super) shutdown: CancellationToken,
+    pub(super) ingest_port: u16,
+    pub(super) started: Instant,
+    pub(super) figures: Arc<dyn Fn() -> Map<String, Value> + Send + Sync>,
 }
 
-impl fmt::Debug for Api {
+impl fmt::Debug for Rest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Api").field("ingest_port", &self.ingest_port).finish_non_exhaustive()
+        let Self { view, shutdown, ingest_port, started, figures: _ } = self;
+        f.debug_struct("Rest")
+            .field("view", view)
+            .field("shutdown", shutdown)
+            .field("ingest_port", ingest_port)
+            .field("started", started)
+            .finish_non_exhaustive()
     }
 }
 
-/// JSON of this moment, not to be kept.
-fn now<T: Serialize>(body: T) -> Response {
-    let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
-    (no_store, Json(body)).into_response()
-}
-
-/// All cameras.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Cameras {
-    /// In the order of their ids.
-    cameras: Vec<Snapshot>,
-}
-
-/// Lists the cameras.
-#[utoipa::path(
-    get, path = "/api/cameras", tag = "cameras",
-    summary = "All cameras",
-    responses((status = 200, description = "Online ones and those still remembered", body = Cameras)),
-)]
-pub async fn cameras(State(view): State<View>) -> Response {
-    let cameras = view.registry.list().iter().map(|camera| camera.snapshot()).collect();
-    now(Cameras { cameras })
-}
-
-/// Shows one camera.
-#[utoipa::path(
-    get, path = "/api/cameras/{id}", tag = "cameras",
-    summary = "One camera",
-    params(("id" = String, Path, description = "Camera id")),
-    responses(
-        (status = 200, description = "Its figures at this moment", body = Snapshot),
-        (status = 404, description = "`unknown_camera`"),
-    ),
-)]
-pub async fn camera(State(view): State<View>, Id(id): Id) -> Result<Response, ApiError> {
-    Ok(now(view.camera(&id)?.snapshot()))
-}
-
-/// What one camera's cache holds.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Frames {
-    camera: String,
-    /// Oldest first, the newest 900 at most.
-    frames: Vec<CachedFrame>,
-}
-
-/// One frame in the cache.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct CachedFrame {
-    /// The camera's frame number.
-    seq: u64,
-    /// Unix microseconds; 0 if unknown.
-    captured_us: u64,
-    /// Unix microseconds.
-    received_us: u64,
-    /// Milliseconds since it was received.
-    age_ms: u64,
-    /// Pixels.
-    width: u16,
-    /// Pixels.
-    height: u16,
-    /// Bytes of the JPEG.
-    size: usize,
-}
-
-/// Lists what a camera's cache holds.
-#[utoipa::path(
-    get, path = "/api/cameras/{id}/frames", tag = "frames",
-    summary = "What the cache holds",
-    params(("id" = String, Path, description = "Camera id")),
-    responses(
-        (status = 200, description = "Oldest first", body = Frames),
-        (status = 404, description = "`unknown_camera`"),
-    ),
-)]
-pub async fn frames(State(view): State<View>, Id(id): Id) -> Result<Response, ApiError> {
-    let cached = view.camera(&id)?.cached();
-    let clock = view.registry.clock().now();
-    let newest = &cached[cached.len().saturating_sub(MAX_LISTED)..];
-    let frames = newest.iter().map(|frame| CachedFrame {
-        seq: frame.seq,
-        captured_us: frame.captured_us,
-        received_us: frame.received_us,
-        age_ms: super::millis(clock.saturating_duration_since(frame.received_at)),
-        width: frame.width,
-        height: frame.height,
-        size: frame.jpeg_len(),
-    });
-    Ok(now(Frames { camera: id, frames: frames.collect() }))
-}
-
-/// Counters of the server and all its cameras.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Stats {
-    server: ServerStats,
-    /// Cameras known, offline ones included.
-    cameras: usize,
-    /// Cameras that somebody publishes.
-    online: usize,
-    /// Who watches, counted once a camera.
-    viewers: usize,
-    /// Frames accepted, of the cameras known.
-    frames: u64,
-    cache: CacheStats,
-    /// Frames dropped, by reason, of the cameras known.
-    #[schema(value_type = BTreeMap<String, u64>)]
-    drops: BTreeMap<&'static str, u64>,
-    per_camera: Vec<Snapshot>,
-    /// Figures of other parts by their names, such as `redis`.
-    #[serde(flatten)]
-    #[schema(value_type = BTreeMap<String, Object>)]
-    parts: BTreeMap<&'static str, serde_json::Value>,
-}
-
-/// The server itself.
-#[derive(Debug, Serialize, ToSchema)]
-struct ServerStats {
-    version: &'static str,
-    /// Seconds since the start.
-    uptime_s: u64,
-    /// Unix microseconds now.
-    now_us: u64,
-}
-
-/// All caches together.
-#[derive(Debug, Serialize, ToSchema)]
-struct CacheStats {
-    /// Held now.
-    bytes: usize,
-    /// Bound of all caches together, in bytes.
-    max_bytes: usize,
-    /// Bound of one camera's cache, in bytes.
-    max_camera_bytes: usize,
-    /// How far back a cache reaches, in milliseconds.
-    max_age_ms: u64,
-}
-
-/// Sums up.
-#[utoipa::path(
-    get, path = "/api/stats", tag = "server",
-    summary = "Counters of the server and its cameras",
-    responses((status = 200, description = "At this moment", body = Stats)),
-)]
-pub async fn stats(State(api): State<Arc<Api>>) -> Response {
-    let registry = &api.view.registry;
-    let per_camera: Vec<_> = registry.list().iter().map(|camera| camera.snapshot()).collect();
-    let mut drops = BTreeMap::new();
-    for (reason, n) in per_camera.iter().flat_map(|camera| &camera.drops) {
-        *drops.entry(*reason).or_default() += n;
+impl Rest {
+    /// Starts the server's uptime. When `shutdown` is cancelled, `/readyz` says no, streams end and
+    /// waiting requests are answered. `ingest_port` is where publishers connect, for pages and the
+    /// API's description.
+    pub fn new(view: View, shutdown: CancellationToken, ingest_port: u16) -> Self {
+        let figures = Arc::new(Map::new);
+        Self { view, shutdown, ingest_port, started: Instant::now(), figures }
     }
-    let limits = registry.limits();
-    let uptime = registry.clock().now().saturating_duration_since(api.started);
-    now(Stats {
-        server: ServerStats {
-            version: env!("CARGO_PKG_VERSION"),
-            uptime_s: uptime.as_secs(),
-            now_us: registry.clock().unix_us(),
-        },
-        cameras: per_camera.len(),
-        online: per_camera.iter().filter(|camera| camera.online).count(),
-        viewers: per_camera.iter().map(|camera| camera.viewers).sum(),
-        frames: per_camera.iter().map(|camera| camera.frames).sum(),
-        cache: CacheStats {
-            bytes: registry.cache_bytes(),
-            max_bytes: limits.cache_total_bytes,
-            max_camera_bytes: limits.cache_bytes,
-            max_age_ms: super::millis(limits.cache_age),
-        },
-        drops,
-        per_camera,
-        parts: api.sources.iter().map(|(name, figures)| (*name, figures())).collect(),
-    })
-}
 
-/// Where things are.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Info {
-    version: &'static str,
-    /// The port where publishers connect.
-    ingest_port: u16,
-}
-
-/// Tells a page where the other port is.
-#[utoipa::path(
-    get, path = "/api/info", tag = "server",
-    summary = "The server's version and its other port",
-    responses((status = 200, description = "For pages", body = Info)),
-)]
-pub async fn info(State(api): State<Arc<Api>>) -> Response {
-    now(Info { version: env!("CARGO_PKG_VERSION"), ingest_port: api.ingest_port })
-}
-
-/// The process answers.
-#[utoipa::path(
-    get, path = "/healthz", tag = "server",
-    summary = "Whether the process answers",
-    responses((status = 200, description = "`ok`", body = String, content_type = "text/plain")),
-)]
-pub async fn healthz() -> Response {
-    let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
-    (no_store, "ok").into_response()
-}
-
-/// The server takes publishers and viewers.
-#[utoipa::path(
-    get, path = "/readyz", tag = "server",
-    summary = "Whether the server takes publishers and viewers",
-    responses(
-        (status = 200, description = "`ok`", body = String, content_type = "text/plain"),
-        (status = 503, description = "`draining`: starting or shutting down"),
-    ),
-)]
-pub async fn readyz(lifetime: Lifetime) -> Result<Response, ApiError> {
-    if lifetime.shutdown.is_cancelled() {
-        Err(ApiError::new("draining", "the server is shutting down"))
-    } else {
-        Ok(healthz().await)
+    /// Further figures for `server` of `/api/stats`, of parts that this module does not know;
+    /// asked at every request. One with a name that is there already replaces it.
+    pub fn with_figures(
+        self,
+        figures: impl Fn() -> Map<String, Value> + Send + Sync + 'static,
+    ) -> Self {
+        Self { figures: Arc::new(figures), ..self }
     }
+
+    pub(super) fn camera(&self, id: &str) -> Result<Arc<Camera>, ApiError> {
+        let bad =
+            |error: crate::relay::BadCameraId| ApiError::new("bad_camera_id", error.to_string());
+        let id = CameraId::parse(id).map_err(bad)?;
+        let camera = self.view.registry.get(id.as_str());
+        camera.ok_or_else(|| ApiError::unknown_camera(id.as_str()))
+    }
+
+    pub(super) fn snapshots(&self) -> Vec<answers::Camera> {
+        self.view.registry.list().iter().map(|camera| camera.snapshot().into()).collect()
+    }
+
+    pub(super) fn draining() -> ApiError {
+        ApiError::new("draining", "the server is shutting down; try again in some seconds")
+    }
+}
+
+/// A row of the table: a path, who answers, and its description.
+pub(super) struct Route {
+    pub path: String,
+    handler: MethodRouter<Rest>,
+    pub method: HttpMethod,
+    pub operation: Operation,
+}
+
+impl Route {
+    /// Path, method and description are `P`'s, which stands above the handler.
+    fn new<P: utoipa::Path>(handler: MethodRouter<Rest>) -> Self {
+        let method = P::methods().pop().unwrap_or(HttpMethod::Get);
+        Self { path: P::path(), handler, method, operation: P::operation() }
+    }
+}
+
+/// Every route of the view port but the WebSocket, the pages, and the description itself.
+pub(super) fn table() -> Vec<Route> {
+    vec![
+        Route::new::<cameras::__path_list>(get(cameras::list)),
+        Route::new::<cameras::__path_one>(get(cameras::one)),
+        Route::new::<cameras::__path_frames>(get(cameras::frames)),
+        Route::new::<frame_jpg::__path_frame>(get(frame_jpg::frame)),
+        Route::new::<mjpeg::__path_stream>(get(mjpeg::stream)),
+        Route::new::<status::__path_stats>(get(status::stats)),
+        Route::new::<status::__path_info>(get(status::info)),
+        Route::new::<openapi::__path_document>(get(openapi::document)),
+        Route::new::<status::__path_healthz>(get(status::healthz)),
+        Route::new::<status::__path_readyz>(get(status::readyz)),
+    ]
+}
+
+/// The REST routes, MJPEG and health of the view port: everything below `/api/`, `/healthz` and
+/// `/readyz`. HEAD works wherever GET does.
+pub fn routes(rest: Rest) -> Router {
+    let add = |router: Router<Rest>, route: Route| router.route(&route.path, route.handler);
+    table()
+        .into_iter()
+        .fold(Router::new(), add)
+        // Elsewhere the port's pages answer; below /api/ a program wants JSON.
+        .route("/api", any(not_found))
+        .route("/api/", any(not_found))
+        .route("/api/{*path}", any(not_found))
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(map_response(not_stored))
+        .with_state(rest)
+}
+
+async fn not_found(request: Request) -> ApiError {
+    let path: String = request.uri().path().chars().take(MAX_ECHO).collect();
+    ApiError::new("not_found", format!("there is no {path}; /api/openapi.json lists what there is"))
+}
+
+async fn method_not_allowed(request: Request) -> ApiError {
+    let method: String = request.method().as_str().chars().take(MAX_ECHO).collect();
+    ApiError::new("method_not_allowed", format!("{method} is not for this path; see Allow"))
+}
+
+/// Most characters of a request that an error says back.
+const MAX_ECHO: usize = 100;
+
+/// Whatever is answered here is of the moment.
+async fn not_stored(mut response: Response) -> Response {
+    let value = HeaderValue::from_static("no-store");
+    response.headers_mut().insert(header::CACHE_CONTROL, value);
+    response
 }
