@@ -50,7 +50,8 @@ async fn keys_and_fields_are_as_documented_in_base64_and_raw() {
             ("frame_number", b"1".into()),
         ];
         let image = redis.hash("image:front-door").await;
-        assert!(image == fields.map(|(name, value)| (name.into(), value)).into(), "{format}");
+        let expected = fields.map(|(name, value)| (name.to_owned(), value));
+        assert!(image == HashMap::from(expected), "{format}");
         let ttl_ms: i64 = redis.ask(&["PTTL", "image:front-door"]).await;
         assert!(ttl_ms > 5_000 && ttl_ms <= 10_000, "{ttl_ms}");
 

@@ -1,5 +1,7 @@
 //! The streaming WebSocket over real sockets, frames put straight into the relay.
 
+#![allow(clippy::unwrap_used)]
+
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{Router, routing::get};

@@ -92,7 +92,7 @@ mod tests {
         fn get(path: &str) -> Option<EmbeddedFile> {
             let known = matches!(path, "index.html" | "assets/app-1a2b.js");
             let metadata = Metadata::__rust_embed_new([7; 32], None, None, "text/html");
-            known.then(|| EmbeddedFile { data: Cow::Borrowed(b"hello"), metadata })
+            known.then_some(EmbeddedFile { data: Cow::Borrowed(b"hello"), metadata })
         }
 
         fn iter() -> impl Iterator<Item = Cow<'static, str>> + 'static {

@@ -18,9 +18,12 @@ use super::{
     pages::{Capture, Viewer, page},
 };
 use crate::{
-    ingest::{Ingest, dialect, signaling, webrtc::Port},
+    ingest::{self, Ingest, dialect, signaling, webrtc::Port},
     net::WebSocketUpgrade,
-    view::stream::{Streams, stream},
+    view::{
+        self, Rest,
+        stream::{Streams, stream},
+    },
     wire::signal,
 };
 
@@ -38,10 +41,12 @@ pub struct IngestPort {
 }
 
 /// What the view port's routes need.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct ViewPort {
     /// The streaming viewers.
     pub streams: Streams,
+    /// What REST answers.
+    pub rest: Rest,
     /// Who may call from a browser.
     pub origins: Origins,
 }
@@ -56,23 +61,25 @@ pub fn ingest_port(port: IngestPort) -> Router {
             signaling::serve(socket, None, &ingest, &webrtc, shutdown).await;
         })
     };
+    let publish = ingest::routes(&ingest);
     let either = move |upgrade: WebSocketUpgrade| {
         upgrade.on_socket(dialect::max_socket_message(&ingest), async move |socket| {
             dialect::serve(socket, &ingest, &webrtc, shutdown).await;
         })
     };
-    let routes = Router::new().route("/signal", get(signal));
+    let routes = publish.route("/signal", get(signal));
     finish::<Capture>(routes, either, origins)
 }
 
 /// Streaming, stills, figures, and the viewer page.
 pub fn view_port(port: ViewPort) -> Router {
-    let ViewPort { streams, origins } = port;
+    let ViewPort { streams, rest, origins } = port;
     let legacy = streams.clone();
     let legacy = move |upgrade: WebSocketUpgrade| {
         upgrade.on_upgrade(|stream, read| legacy.serve_legacy(stream, read))
     };
     let routes = Router::new().route("/stream", get(stream)).with_state(streams);
+    let routes = routes.merge(view::routes(rest));
     finish::<Viewer>(routes, legacy, origins)
 }
 

@@ -27,6 +27,8 @@ use super::{ApiError, Lifetime, Place, Socket, stalled::GiveUp};
 
 /// Close codes of `docs/protocol.md`.
 pub mod close_code {
+    /// Both are done (RFC 6455).
+    pub const NORMAL: u16 = 1000;
     /// The server is shutting down (RFC 6455).
     pub const GOING_AWAY: u16 = 1001;
     /// Not WebSocket frames (RFC 6455).

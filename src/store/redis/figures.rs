@@ -1,6 +1,6 @@
 //! What the writer tells of itself.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -16,6 +16,16 @@ pub enum State {
     Connected,
     /// The last one was not; the next try is due.
     Down,
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Connecting => "connecting",
+            Self::Connected => "connected",
+            Self::Down => "down",
+        })
+    }
 }
 
 /// Counts since the start. Each frame that the relay publishes is counted once: as written,
