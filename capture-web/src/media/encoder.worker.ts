@@ -21,14 +21,23 @@ class JpegEncoder {
 
   /** Encodes and posts one picture, and closes it. */
   async encode(picture: VideoFrame | ImageBitmap, capturedUs: number): Promise<void> {
-    const natural = picture instanceof VideoFrame ? { width: picture.displayWidth, height: picture.displayHeight } : picture;
-    const { width, height } = fit(natural.width, natural.height, this.#settings);
-    const canvas = this.#sized(width, height);
-    this.#context?.drawImage(picture, 0, 0, width, height);
-    picture.close();
+    const { canvas, width, height } = this.#draw(picture);
     const blob = await canvas.convertToBlob({ type: "image/jpeg", quality: this.#settings.quality });
     const jpeg = await blob.arrayBuffer();
     post({ type: "frame", jpeg, capturedUs, width, height }, [jpeg]);
+  }
+
+  /** Closes the picture whatever happens: a camera lends only a few, and stands still when none comes back. */
+  #draw(picture: VideoFrame | ImageBitmap): { canvas: OffscreenCanvas; width: number; height: number } {
+    try {
+      const natural = picture instanceof VideoFrame ? { width: picture.displayWidth, height: picture.displayHeight } : picture;
+      const { width, height } = fit(natural.width, natural.height, this.#settings);
+      const canvas = this.#sized(width, height);
+      this.#context?.drawImage(picture, 0, 0, width, height);
+      return { canvas, width, height };
+    } finally {
+      picture.close();
+    }
   }
 
   #sized(width: number, height: number): OffscreenCanvas {

@@ -21,17 +21,17 @@ export class ProcessorGrabber implements Grabber {
     // The page stops its own track whenever it likes; the encoder reads a copy.
     const copy = track.clone();
     const releases = new Releases();
+    releases.add(() => worker.close());
+    // Runs before the worker's end, so that no frame is on its way into it.
     releases.add(() => copy.stop());
     const Processor = trackProcessor(globalThis);
     try {
       if (Processor !== undefined) {
         const frames = new Processor({ track: copy, maxBufferSize: 1 }).readable;
         worker.start(settings, { frames }, events, [frames as unknown as Transferable]);
-        releases.add(() => worker.close());
         return new ProcessorGrabber("processor", releases);
       }
       worker.start(settings, { track: copy }, events, [copy as unknown as Transferable]);
-      releases.add(() => worker.close());
       if (await worker.works) return new ProcessorGrabber("worker-processor", releases);
     } catch {
       // Tracks or streams that cannot be handed to a worker: the video element is the way.

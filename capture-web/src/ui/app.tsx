@@ -11,7 +11,7 @@ import type { Options } from "../options.ts";
 import { remember } from "../remembered.ts";
 import type { Station } from "../station.ts";
 import { Figures } from "./figures.tsx";
-import { describe } from "./wording.ts";
+import { describe, speak } from "./wording.ts";
 
 interface AppProps {
   station: Station;
@@ -76,13 +76,16 @@ export function App(props: AppProps): JSX.Element {
       </section>
 
       <div class="panel">
-        <section class="state" aria-live="polite" aria-atomic="true">
+        <section class="state" aria-label="State">
           <Dot tone={wording.tone} />
           <div>
             <h2 data-testid="state-title" class="figure">{wording.title}</h2>
             <p class="state-detail" data-testid="state-detail">{wording.detail}</p>
           </div>
         </section>
+        <p class="unseen" aria-live="polite">
+          {speak(state)}
+        </p>
         <p class="complaint" role="status" data-testid="complaint" hidden={complaint === undefined}>
           Refused by the server: {complaint}
         </p>

@@ -10,6 +10,12 @@ export interface Wording {
   detail: string;
 }
 
+/** What is read aloud when the state changes: without the counting seconds. */
+export function speak(state: StationState): string {
+  const { title, detail } = describe(state, 0);
+  return state.phase === "reconnecting" ? `Reconnecting. ${detail}` : `${title}. ${detail}`;
+}
+
 export const PATH_NAMES: Readonly<Record<Path, string>> = { webrtc: "WebRTC", websocket: "WebSocket" };
 
 export function describe(state: StationState, nowMs: number): Wording {

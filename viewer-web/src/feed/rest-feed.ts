@@ -141,9 +141,8 @@ export class RestFeed implements Feed {
     const number = (name: string): number => Number(response.headers.get(name) ?? "0") || 0;
     const capturedUs = number("X-Framecast-Captured-Us");
     const receivedUs = number("X-Framecast-Received-Us");
-    // The server tells the age at sending. Only an answer that did not wait measures the way, too.
-    const takenUs = capturedUs === 0 ? receivedUs : capturedUs;
-    if (!waits) this.#clock.addSample(askedUs, takenUs + number("X-Framecast-Age-Ms") * 1000);
+    // Time of arrival and age make the server's time. Only an answer that did not wait measures the way, too.
+    if (!waits) this.#clock.addSample(askedUs, receivedUs + number("X-Framecast-Age-Ms") * 1000);
     const jpeg = new Uint8Array(await response.arrayBuffer());
     if (this.#releases.closed) return;
     const seq = BigInt(response.headers.get("X-Framecast-Seq") ?? "0");
