@@ -27,6 +27,7 @@ pub mod net;
 pub mod publish;
 pub mod relay;
 pub mod server;
+pub mod store;
 pub mod synth;
 pub mod telemetry;
 pub mod view;

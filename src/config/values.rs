@@ -77,14 +77,14 @@ pub(super) fn api_addr(text: &str) -> Result<ApiAddr, String> {
 
 /// The address itself is looked up when the server starts.
 pub(super) fn redis_url(text: &str) -> Result<RedisUrl, String> {
-    let rest = text.strip_prefix("redis://");
+    let schemes = ["redis://", "rediss://", "unix://"];
+    let rest = schemes.iter().find_map(|scheme| text.strip_prefix(scheme));
     match rest {
         Some(rest) if !rest.is_empty() => Ok(RedisUrl(text.into())),
         // The text may hold a password: it is not repeated beyond what clap itself shows.
-        _ => {
-            Err("use redis://HOST:PORT, with /DB, or USER:PASSWORD@ before the host, as needed"
-                .into())
-        }
+        _ => Err("use redis://HOST:PORT, with /DB, or USER:PASSWORD@ before the host, as needed; \
+                 rediss:// for TLS, or unix:///PATH"
+            .into()),
     }
 }
 

@@ -2,9 +2,19 @@
 //!
 //! Belongs here: viewers' protocols. Does not: publishers, or anything that changes a camera.
 
+mod answers;
+mod cameras;
+mod frame_jpg;
+pub mod legacy_api;
+mod mjpeg;
+mod openapi;
+mod rest;
+mod status;
 pub mod stream;
 
 use std::sync::Arc;
+
+pub use rest::{Rest, routes};
 
 use crate::relay::Registry;
 

@@ -87,6 +87,7 @@ impl Counters {
 }
 
 /// The port. Dropping it stops the reading; sessions still alive then fail by their timeouts.
+#[derive(Debug)]
 pub struct Port {
     shared: Arc<Shared>,
     reader: JoinHandle<()>,

@@ -1,0 +1,248 @@
+//! What the REST routes answer, as JSON and as schemas.
+//!
+//! Belongs here: the shape of answers, field by field, with the words that the API's description
+//! shows. Does not: how the figures come about (`relay`), or which route answers what.
+
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use crate::relay::{Frame, Snapshot};
+
+/// All cameras, in the order of their ids.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Cameras {
+    /// Those known: online, or offline and not yet forgotten.
+    pub cameras: Vec<Camera>,
+}
+
+/// One camera and its figures at the moment of the request.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Camera {
+    /// Its id, `[A-Za-z0-9][A-Za-z0-9._-]{0,63}`.
+    id: String,
+    /// For people; the id if the publisher gave none.
+    name: String,
+    /// Whether somebody publishes it.
+    online: bool,
+    /// Unix microseconds: since when it is online or offline.
+    since_us: u64,
+    /// Why it is offline, in plain words; null while online.
+    #[schema(value_type = Option<String>, required)]
+    reason: Option<Arc<str>>,
+    /// How frames come in: `webrtc`, `websocket`, `http`, `legacy` or `synthetic`; null while
+    /// offline.
+    #[schema(required)]
+    transport: Option<String>,
+    /// Frames accepted since the server started.
+    frames: u64,
+    /// Frames a second over the last 2 s.
+    fps: f64,
+    /// JPEG bytes a second over the last 2 s.
+    bytes_per_s: u64,
+    /// Number of the newest frame; 0 before the first.
+    seq: u64,
+    /// Pixels, of the newest frame; null before the first.
+    #[schema(required)]
+    width: Option<u16>,
+    /// Pixels, of the newest frame; null before the first.
+    #[schema(required)]
+    height: Option<u16>,
+    /// Milliseconds since the newest frame, or the same bytes again; null before the first.
+    #[schema(required)]
+    age_ms: Option<u64>,
+    /// Who watches now, over all doors.
+    viewers: usize,
+    /// What the cache holds.
+    cache: Cache,
+    /// Frames dropped since the server started, by reason; reasons without any are left out.
+    #[schema(value_type = BTreeMap<String, u64>)]
+    drops: BTreeMap<&'static str, u64>,
+}
+
+/// What a camera's cache holds.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Cache {
+    /// Frames.
+    frames: usize,
+    /// Bytes, headers included.
+    bytes: usize,
+    /// Milliseconds between the oldest and the newest.
+    span_ms: u64,
+}
+
+impl From<Snapshot> for Camera {
+    fn from(snapshot: Snapshot) -> Self {
+        // Taken apart whole, so that a figure added to the relay is not forgotten here.
+        let Snapshot {
+            id,
+            name,
+            online,
+            since_us,
+            reason,
+            transport,
+            frames,
+            fps,
+            bytes_per_s,
+            seq,
+            width,
+            height,
+            age_ms,
+            viewers,
+            cache,
+            drops,
+        } = snapshot;
+        let transport = transport.map(|transport| transport.to_string());
+        let cache = Cache { frames: cache.frames, bytes: cache.bytes, span_ms: cache.span_ms };
+        Self {
+            id: id.to_string(),
+            name,
+            online,
+            since_us,
+            reason,
+            transport,
+            frames,
+            fps,
+            bytes_per_s,
+            seq,
+            width,
+            height,
+            age_ms,
+            viewers,
+            cache,
+            drops,
+        }
+    }
+}
+
+/// What a camera's cache holds, frame by frame.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CachedFrames {
+    /// The camera's id.
+    pub camera: String,
+    /// Oldest first.
+    pub frames: Vec<CachedFrame>,
+}
+
+/// A frame of the cache.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CachedFrame {
+    /// The camera's number for it, growing by 1 a frame.
+    seq: u64,
+    /// Unix microseconds: when the picture was taken; 0 if unknown.
+    captured_us: u64,
+    /// Unix microseconds: when the frame was complete at the server.
+    received_us: u64,
+    /// Milliseconds since then: what `at` of `frame.jpg` takes.
+    age_ms: u64,
+    /// Pixels.
+    width: u16,
+    /// Pixels.
+    height: u16,
+    /// Bytes of the JPEG.
+    size: usize,
+}
+
+impl CachedFrame {
+    /// Describes a frame as seen at `now`.
+    pub fn new(frame: &Frame, now: Instant) -> Self {
+        Self {
+            seq: frame.seq,
+            captured_us: frame.captured_us,
+            received_us: frame.received_us,
+            age_ms: millis(now.saturating_duration_since(frame.received_at)),
+            width: frame.width,
+            height: frame.height,
+            size: frame.jpeg_len(),
+        }
+    }
+}
+
+/// The counters of server and cameras.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Stats {
+    /// The server's, with further figures of its parts.
+    #[schema(value_type = Server)]
+    pub server: Map<String, Value>,
+    /// Every camera's, in the order of their ids.
+    pub cameras: Vec<Camera>,
+}
+
+/// The server's figures.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Server {
+    /// The server's version.
+    pub version: &'static str,
+    /// Seconds since the server started.
+    pub uptime_s: u64,
+    /// How many cameras are known and how many of them online.
+    pub cameras: CameraCounts,
+    /// Who watches, summed over the cameras.
+    pub viewers: usize,
+    /// Frames accepted since the start, from cameras still known.
+    pub frames: u64,
+    /// All caches together, and their bounds.
+    pub cache: Caches,
+    /// Frames dropped since the start, by reason, summed over the cameras still known.
+    #[schema(value_type = BTreeMap<String, u64>)]
+    pub drops: BTreeMap<&'static str, u64>,
+}
+
+/// Cameras by their presence.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CameraCounts {
+    /// Those that somebody publishes.
+    pub online: usize,
+    /// Those and the offline ones not yet forgotten.
+    pub known: usize,
+    /// Most that may be known at a time.
+    pub max: usize,
+}
+
+/// The caches of all cameras.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Caches {
+    /// Bytes held by all cameras.
+    pub bytes: usize,
+    /// Most bytes for all together.
+    pub max_bytes: usize,
+    /// Most bytes for one camera.
+    pub max_camera_bytes: usize,
+    /// How far back a camera's cache reaches, in milliseconds.
+    pub max_age_ms: u64,
+}
+
+/// What a page has to know of the server.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Info {
+    /// The server's version.
+    pub version: &'static str,
+    /// TCP port that publishers connect to, on this same host.
+    pub ingest_port: u16,
+    /// Most frames a second for one viewer and camera.
+    pub max_fps: f64,
+}
+
+/// Any error.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Error)]
+pub struct ErrorAnswer {
+    /// What went wrong.
+    pub error: ErrorDetail,
+}
+
+/// What went wrong.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ErrorDetail {
+    /// Stable, for programs.
+    pub code: String,
+    /// What to do, for people.
+    pub message: String,
+}
+
+/// Whole milliseconds.
+pub(super) fn millis(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,65 @@
+//! `/api/cameras`: which cameras there are, and what each one's cache holds.
+
+use axum::{Json, extract::State};
+
+use super::{
+    answers::{CachedFrame, CachedFrames, Camera, Cameras, ErrorAnswer},
+    rest::Rest,
+};
+use crate::net::{ApiError, Id};
+
+/// Most frames listed of one cache, the newest ones: the default cache's 10 s at 300 fps. A
+/// publisher of tiny frames could otherwise make an answer of many megabytes.
+const MAX_LISTED: usize = 3000;
+
+/// All cameras.
+#[utoipa::path(
+    get,
+    path = "/api/cameras",
+    tag = "cameras",
+    responses((status = 200, description = "In the order of their ids", body = Cameras))
+)]
+pub(super) async fn list(State(rest): State<Rest>) -> Json<Cameras> {
+    Json(Cameras { cameras: rest.snapshots() })
+}
+
+/// One camera.
+#[utoipa::path(
+    get,
+    path = "/api/cameras/{id}",
+    tag = "cameras",
+    params(("id" = String, Path, description = "The camera's id")),
+    responses(
+        (status = 200, description = "Its figures now", body = Camera),
+        (status = 400, description = "`bad_camera_id`", body = ErrorAnswer),
+        (status = 404, description = "`unknown_camera`", body = ErrorAnswer),
+    )
+)]
+pub(super) async fn one(State(rest): State<Rest>, Id(id): Id) -> Result<Json<Camera>, ApiError> {
+    Ok(Json(rest.camera(&id)?.snapshot().into()))
+}
+
+/// What the cache holds.
+///
+/// At most the newest 3000 frames. Each can be had by `frame.jpg?at=`.
+#[utoipa::path(
+    get,
+    path = "/api/cameras/{id}/frames",
+    tag = "cameras",
+    params(("id" = String, Path, description = "The camera's id")),
+    responses(
+        (status = 200, description = "Oldest first", body = CachedFrames),
+        (status = 400, description = "`bad_camera_id`", body = ErrorAnswer),
+        (status = 404, description = "`unknown_camera`", body = ErrorAnswer),
+    )
+)]
+pub(super) async fn frames(
+    State(rest): State<Rest>,
+    Id(id): Id,
+) -> Result<Json<CachedFrames>, ApiError> {
+    let cached = rest.camera(&id)?.cached();
+    let now = rest.view.registry.clock().now();
+    let newest = &cached[cached.len().saturating_sub(MAX_LISTED)..];
+    let frames = newest.iter().map(|frame| CachedFrame::new(frame, now)).collect();
+    Ok(Json(CachedFrames { camera: id, frames }))
+}

@@ -1,0 +1,267 @@
+//! `/api/cameras/{id}/frame.jpg`: one picture, now, after another one, or some seconds ago.
+
+use std::{str::FromStr, sync::Arc, time::Duration};
+
+use axum::{
+    body::Body,
+    extract::State,
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::{Deserialize, Deserializer, de};
+use utoipa::IntoParams;
+
+use super::{
+    answers::{ErrorAnswer, millis},
+    rest::Rest,
+};
+use crate::{
+    net::{ApiError, Id, Query},
+    relay::{Camera, Frame},
+};
+
+/// How long `after` waits when the client does not say.
+const DEFAULT_TIMEOUT_MS: u64 = 10_000;
+/// Longest wait for `after`: below the patience of proxies, whose usual limit is 60 s.
+const MAX_TIMEOUT_MS: u64 = 30_000;
+
+/// The query of `frame.jpg`.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct FrameQuery {
+    /// Refuse a picture that nothing has confirmed for longer than this, in milliseconds.
+    max_age_ms: Option<u64>,
+    /// Wait for a frame above this number. A number above the camera's own, from before the server
+    /// was restarted, is answered with the newest frame at once.
+    after: Option<u64>,
+    /// How long `after` waits, in milliseconds.
+    #[param(default = 10_000, maximum = 30_000)]
+    timeout_ms: Option<u64>,
+    /// The frame that was newest so long ago: `-3s`, `-1500ms`. Not together with `after` or
+    /// `max_age_ms`.
+    #[param(value_type = Option<String>, pattern = "^-[0-9]+(s|ms)$", example = "-3s")]
+    #[serde(default, deserialize_with = "ago")]
+    at: Option<Ago>,
+}
+
+/// How far back from now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Ago(Duration);
+
+impl FromStr for Ago {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let amount = |digits: &str| {
+            // `parse` alone would take a second sign.
+            let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
+            if plain { digits.parse::<u64>().ok() } else { None }
+        };
+        let text = text.strip_prefix('-').ok_or(Self::HELP)?;
+        let ago = match text.strip_suffix("ms") {
+            Some(ms) => amount(ms).map(Duration::from_millis),
+            None => text.strip_suffix('s').and_then(amount).map(Duration::from_secs),
+        };
+        ago.map(Self).ok_or(Self::HELP)
+    }
+}
+
+impl Ago {
+    const HELP: &'static str = "use whole seconds or milliseconds ago, such as -3s or -1500ms";
+}
+
+fn ago<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Ago>, D::Error> {
+    String::deserialize(deserializer)?.parse().map(Some).map_err(de::Error::custom)
+}
+
+/// What the query asks for, once it makes sense.
+#[derive(Debug, Clone, Copy)]
+enum Wish {
+    Newest,
+    After(u64, Duration),
+    At(Duration),
+}
+
+impl FrameQuery {
+    fn wish(&self) -> Result<Wish, ApiError> {
+        let bad = |message: String| ApiError::new("bad_request", message);
+        let timeout_ms = self.timeout_ms.unwrap_or(DEFAULT_TIMEOUT_MS);
+        if timeout_ms > MAX_TIMEOUT_MS {
+            let message = format!("query parameter timeout_ms: at most {MAX_TIMEOUT_MS}");
+            return Err(bad(message));
+        }
+        match (self.at, self.after) {
+            (Some(_), _) if self.after.is_some() || self.max_age_ms.is_some() => {
+                let message = "query parameter at: not together with after or max_age_ms";
+                Err(bad(message.to_owned()))
+            }
+            (Some(Ago(ago)), _) => Ok(Wish::At(ago)),
+            (None, Some(seq)) => Ok(Wish::After(seq, Duration::from_millis(timeout_ms))),
+            (None, None) => Ok(Wish::Newest),
+        }
+    }
+}
+
+/// One picture.
+///
+/// The newest frame, unless the query says otherwise; exactly the publisher's bytes.
+#[utoipa::path(
+    get,
+    path = "/api/cameras/{id}/frame.jpg",
+    tag = "pictures",
+    params(
+        ("id" = String, Path, description = "The camera's id"),
+        FrameQuery,
+        ("If-None-Match" = Option<String>, Header, description = "An `ETag` of before"),
+    ),
+    responses(
+        (
+            status = 200, description = "The picture", body = Vec<u8>, content_type = "image/jpeg",
+            headers(
+                ("ETag" = String, description = "Names these bytes, also after a restart"),
+                ("X-Framecast-Seq" = u64, description = "The camera's number for the frame"),
+                ("X-Framecast-Captured-Us" = u64,
+                    description = "Unix microseconds: when it was taken; 0 if unknown"),
+                ("X-Framecast-Received-Us" = u64,
+                    description = "Unix microseconds: when it was complete at the server"),
+                ("X-Framecast-Age-Ms" = u64,
+                    description = "Milliseconds since then, or since the same bytes came again"),
+            ),
+        ),
+        (status = 204, description = "`after`: no newer frame came in time"),
+        (status = 304, description = "`If-None-Match` names the frame that would be sent"),
+        (status = 400, description = "`bad_camera_id`, or `bad_request` for a query",
+            body = ErrorAnswer),
+        (status = 404, description = "`unknown_camera`, or `not_in_cache`: no frame of that time, \
+            or none yet", body = ErrorAnswer),
+        (status = 503, description = "`stale`: older than `max_age_ms`", body = ErrorAnswer),
+    )
+)]
+pub(super) async fn frame(
+    State(rest): State<Rest>,
+    Id(id): Id,
+    Query(query): Query<FrameQuery>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let camera = rest.camera(&id)?;
+    let (frame, age) = match query.wish()? {
+        Wish::At(ago) => {
+            let frame = camera.rewound(ago).ok_or_else(|| not_in_cache(&camera, ago))?;
+            let now = rest.view.registry.clock().now();
+            let age = now.saturating_duration_since(frame.received_at);
+            (frame, age)
+        }
+        wish => {
+            if let Wish::After(seq, patience) = wish
+                && !newer(&rest, &camera, seq, patience).await
+            {
+                return Ok(StatusCode::NO_CONTENT.into_response());
+            }
+            let newest = camera.latest().ok_or_else(|| no_frame_yet(&camera))?;
+            (Frame::clone(&newest), camera.age().unwrap_or_default())
+        }
+    };
+    if query.max_age_ms.is_some_and(|most| millis(age) > most) {
+        let message = format!("the newest frame of {id} is {} ms old", millis(age));
+        return Err(ApiError::new("stale", message));
+    }
+    Ok(answer(&frame, age, &headers))
+}
+
+/// Waits until the camera has a frame above `after`. False when none came within `patience`, or
+/// before the server's end. Who waits counts as a viewer.
+async fn newer(rest: &Rest, camera: &Arc<Camera>, after: u64, patience: Duration) -> bool {
+    let _viewing = camera.viewing();
+    let mut consumer = camera.consumer();
+    let newest = camera.latest().map_or(0, |frame| frame.seq);
+    // Above the newest it is a number of before a restart; those of now have begun anew.
+    if after > newest && newest > 0 {
+        return true;
+    }
+    consumer.skip_to(after.min(newest));
+    tokio::select! {
+        next = consumer.next() => next.is_some(),
+        () = tokio::time::sleep(patience) => false,
+        () = rest.shutdown.cancelled() => false,
+    }
+}
+
+fn not_in_cache(camera: &Camera, ago: Duration) -> ApiError {
+    let Some(oldest) = camera.cached().into_iter().next() else { return no_frame_yet(camera) };
+    let message = format!(
+        "the cache of {} does not reach back {} ms; its oldest frame is {}, see /frames",
+        camera.id(),
+        millis(ago),
+        oldest.seq
+    );
+    ApiError::new("not_in_cache", message)
+}
+
+fn no_frame_yet(camera: &Camera) -> ApiError {
+    ApiError::new("not_in_cache", format!("camera {} has sent no frame yet", camera.id()))
+}
+
+/// The frame's bytes, shared with the cache, or 304 when the client has them.
+fn answer(frame: &Frame, age: Duration, request: &HeaderMap) -> Response {
+    let etag = etag(frame);
+    let known = request.get_all(header::IF_NONE_MATCH).iter().any(|value| names(value, &etag));
+    let (status, body) = if known {
+        (StatusCode::NOT_MODIFIED, Body::empty())
+    } else {
+        (StatusCode::OK, Body::from(frame.jpeg()))
+    };
+    let mut response = (status, body).into_response();
+    let headers = response.headers_mut();
+    if !known {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("image/jpeg"));
+    }
+    if let Ok(etag) = HeaderValue::from_str(&etag) {
+        headers.insert(header::ETAG, etag);
+    }
+    for (name, value) in [
+        ("x-framecast-seq", frame.seq),
+        ("x-framecast-captured-us", frame.captured_us),
+        ("x-framecast-received-us", frame.received_us),
+        ("x-framecast-age-ms", millis(age)),
+    ] {
+        headers.insert(HeaderName::from_static(name), value.into());
+    }
+    response
+}
+
+/// A strong one (RFC 9110, 8.8.3). Numbers begin anew with the server, and with a camera that was
+/// forgotten; the time of arrival tells those apart.
+fn etag(frame: &Frame) -> String {
+    format!("\"{:x}-{}\"", frame.received_us, frame.seq)
+}
+
+/// Whether a value of `If-None-Match` names the tag (RFC 9110, 13.1.2: weak comparison).
+fn names(value: &HeaderValue, etag: &str) -> bool {
+    let tags = value.to_str().unwrap_or_default().split(',').map(str::trim);
+    tags.into_iter().any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_ago_is_whole_seconds_or_milliseconds() {
+        assert_eq!("-3s".parse(), Ok(Ago(Duration::from_secs(3))));
+        assert_eq!("-1500ms".parse(), Ok(Ago(Duration::from_millis(1500))));
+        assert_eq!("-0s".parse(), Ok(Ago(Duration::ZERO)));
+        let too_much = format!("-{}0s", u64::MAX);
+        for bad in ["", "-", "-s", "3s", "-3", "--3s", "-+3s", "-3m", "-1.5s", "-3 s", &too_much] {
+            assert_eq!(bad.parse::<Ago>(), Err(Ago::HELP), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn if_none_match_takes_lists_weak_tags_and_the_star() {
+        let named = |value| names(&HeaderValue::from_static(value), "\"5f-7\"");
+        assert!(
+            named("\"5f-7\"") && named("W/\"5f-7\"") && named("\"a\" , \"5f-7\"") && named("*")
+        );
+        assert!(!named("\"5f-8\"") && !named("5f-7") && !named(""));
+    }
+}

@@ -1,0 +1,183 @@
+//! `/api/cameras/{id}/stream.mjpeg`: a camera as one endless answer, for `<img>`, VLC, OpenCV and
+//! ffmpeg.
+//!
+//! Belongs here: parts and boundaries, and when the next part is due. Does not: sockets; a client
+//! that reads nothing is dropped by `net`.
+
+use std::{convert::Infallible, sync::Arc, time::Instant};
+
+use axum::{
+    body::Body,
+    extract::State,
+    http::header,
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
+use serde::Deserialize;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use utoipa::IntoParams;
+
+use super::{answers::ErrorAnswer, rest::Rest};
+use crate::{
+    net::{ApiError, Id, Query},
+    relay::{Camera, Clock, Consumer, DropReason, Latest, Next, Pacer, Viewing},
+};
+
+/// Frames of one client that wait in user space. One: the next is chosen when the kernel has taken
+/// all of the one before, so a slow client skips frames and never gets an old one.
+const FRAMES_WAITING: usize = 1;
+
+/// The line between two parts. Its beginning stands for the whole: JPEG data is never searched for
+/// it by readers that use the part's length, and cannot hold it as marker segments begin with FF.
+const BOUNDARY_LINE: &str = "--framecast\r\n";
+
+/// What follows a picture, at once: Chromium shows a part when it has read the boundary after it.
+const AFTER_PICTURE: &str = "\r\n--framecast\r\n";
+
+const CONTENT_TYPE: &str = "multipart/x-mixed-replace; boundary=framecast";
+
+/// The query of `stream.mjpeg`.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct StreamQuery {
+    /// Most frames a second, above 0. Default and maximum: the server's, see `/api/info`.
+    #[param(exclusive_minimum = 0)]
+    max_fps: Option<f64>,
+}
+
+impl StreamQuery {
+    fn fps(&self, max_fps: f64) -> Result<f64, ApiError> {
+        match self.max_fps {
+            None => Ok(max_fps),
+            Some(fps) if fps > 0.0 && fps.is_finite() => Ok(fps.min(max_fps)),
+            Some(fps) => {
+                let message = format!("query parameter max_fps: {fps} is not a number above 0");
+                Err(ApiError::new("bad_request", message))
+            }
+        }
+    }
+}
+
+/// A camera as MJPEG.
+///
+/// The newest frame at once, however old, then each newer one as the client takes them. The stream
+/// stays open while the camera is offline, and ends with the server or when the camera is
+/// forgotten.
+#[utoipa::path(
+    get,
+    path = "/api/cameras/{id}/stream.mjpeg",
+    tag = "pictures",
+    params(("id" = String, Path, description = "The camera's id"), StreamQuery),
+    responses(
+        (status = 200, description = "One part a frame, with `Content-Length`, \
+            `X-Framecast-Seq`, `X-Framecast-Captured-Us` and `X-Framecast-Received-Us`",
+            body = Vec<u8>, content_type = "multipart/x-mixed-replace; boundary=framecast"),
+        (status = 400, description = "`bad_camera_id`, or `bad_request` for a query",
+            body = ErrorAnswer),
+        (status = 404, description = "`unknown_camera`", body = ErrorAnswer),
+        (status = 503, description = "`draining`", body = ErrorAnswer),
+    )
+)]
+pub(super) async fn stream(
+    State(rest): State<Rest>,
+    Id(id): Id,
+    Query(query): Query<StreamQuery>,
+) -> Result<Response, ApiError> {
+    let camera = rest.camera(&id)?;
+    let fps = query.fps(rest.view.max_fps)?;
+    if rest.shutdown.is_cancelled() {
+        return Err(Rest::draining());
+    }
+    let parts = Parts {
+        consumer: camera.consumer(),
+        pacer: Pacer::new(fps),
+        place: Arc::new(Semaphore::new(FRAMES_WAITING)),
+        clock: rest.view.registry.clock(),
+        shutdown: rest.shutdown,
+        _viewing: camera.viewing(),
+        camera,
+    };
+    // The first boundary at once, so that the answer begins before the first picture.
+    let start = stream::iter([Bytes::from_static(BOUNDARY_LINE.as_bytes())]);
+    let parts = stream::unfold(parts, Parts::next).flat_map(stream::iter);
+    let body = Body::from_stream(start.chain(parts).map(Ok::<_, Infallible>));
+    Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], body).into_response())
+}
+
+/// One client's stream.
+struct Parts {
+    camera: Arc<Camera>,
+    consumer: Consumer,
+    pacer: Pacer,
+    /// Free when the kernel has taken the part before.
+    place: Arc<Semaphore>,
+    clock: Clock,
+    shutdown: CancellationToken,
+    _viewing: Viewing,
+}
+
+impl Parts {
+    /// Header, picture and the boundary after it, when the client can take them.
+    async fn next(mut self) -> Option<([Bytes; 3], Self)> {
+        let shutdown = self.shutdown.clone();
+        let part = shutdown.run_until_cancelled(self.part()).await.flatten()?;
+        Some((part, self))
+    }
+
+    async fn part(&mut self) -> Option<[Bytes; 3]> {
+        let place = self.place.clone().acquire_owned().await.ok()?;
+        let frame = self.newest_due().await?;
+        let header = format!(
+            "Content-Type: image/jpeg\r\n\
+             Content-Length: {}\r\n\
+             X-Framecast-Seq: {}\r\n\
+             X-Framecast-Captured-Us: {}\r\n\
+             X-Framecast-Received-Us: {}\r\n\r\n",
+            frame.jpeg_len(),
+            frame.seq,
+            frame.captured_us,
+            frame.received_us
+        );
+        Some([header.into(), frame.jpeg(), Bytes::from_owner(Ending { _place: place })])
+    }
+
+    /// The newest frame after the one before, once the pacer lets one go. Counts those left out.
+    async fn newest_due(&mut self) -> Option<Arc<Latest>> {
+        let Next { mut frame, mut skipped } = self.consumer.next().await?;
+        // Those that came while the client had not yet taken the part before.
+        let mut reason = DropReason::Behind;
+        if let Some(due) = self.pacer.due_at(self.now()) {
+            // The client was in time; it is the pacer that holds a frame back.
+            reason = DropReason::Paced;
+            tokio::time::sleep_until(due.into()).await;
+            if let Some(newer) = self.camera.latest().filter(|newer| newer.seq > frame.seq) {
+                skipped += newer.seq - frame.seq;
+                self.consumer.skip_to(newer.seq);
+                frame = newer;
+            }
+        }
+        if skipped > 0 {
+            self.camera.count(reason, skipped);
+        }
+        self.pacer.sent(self.now());
+        Some(frame)
+    }
+
+    fn now(&self) -> Instant {
+        self.clock.now()
+    }
+}
+
+/// The bytes after a picture. HTTP lets go of them when the kernel has taken them, and with them of
+/// the place for a part.
+struct Ending {
+    _place: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Ending {
+    fn as_ref(&self) -> &[u8] {
+        AFTER_PICTURE.as_bytes()
+    }
+}

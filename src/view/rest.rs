@@ -1,0 +1,150 @@
+//! The HTTP routes of the view port: one table of paths, handlers and descriptions.
+//!
+//! Belongs here: the table, what all handlers share, and the errors of paths and methods that are
+//! not in the table. Does not: what a route answers, which is in the file of its name.
+
+use std::{fmt, sync::Arc};
+
+use axum::{
+    Router,
+    extract::Request,
+    http::{HeaderValue, header},
+    middleware::map_response,
+    response::Response,
+    routing::{MethodRouter, any, get},
+};
+use serde_json::{Map, Value};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use utoipa::openapi::path::{HttpMethod, Operation};
+
+use super::{View, answers, cameras, frame_jpg, mjpeg, openapi, status};
+use crate::{
+    net::ApiError,
+    relay::{Camera, CameraId},
+};
+
+/// What the handlers share. Cheap to clone.
+#[derive(Clone)]
+pub struct Rest {
+    pub(super) view: View,
+    pub(super) shutdown: CancellationToken,
+    pub(super) ingest_port: u16,
+    pub(super) started: Instant,
+    pub(super) figures: Arc<dyn Fn() -> Map<String, Value> + Send + Sync>,
+}
+
+impl fmt::Debug for Rest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { view, shutdown, ingest_port, started, figures: _ } = self;
+        f.debug_struct("Rest")
+            .field("view", view)
+            .field("shutdown", shutdown)
+            .field("ingest_port", ingest_port)
+            .field("started", started)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Rest {
+    /// Starts the server's uptime. When `shutdown` is cancelled, `/readyz` says no, streams end and
+    /// waiting requests are answered. `ingest_port` is where publishers connect, for pages and the
+    /// API's description.
+    pub fn new(view: View, shutdown: CancellationToken, ingest_port: u16) -> Self {
+        let figures = Arc::new(Map::new);
+        Self { view, shutdown, ingest_port, started: Instant::now(), figures }
+    }
+
+    /// Further figures for `server` of `/api/stats`, of parts that this module does not know;
+    /// asked at every request. One with a name that is there already replaces it.
+    pub fn with_figures(
+        self,
+        figures: impl Fn() -> Map<String, Value> + Send + Sync + 'static,
+    ) -> Self {
+        Self { figures: Arc::new(figures), ..self }
+    }
+
+    pub(super) fn camera(&self, id: &str) -> Result<Arc<Camera>, ApiError> {
+        let bad =
+            |error: crate::relay::BadCameraId| ApiError::new("bad_camera_id", error.to_string());
+        let id = CameraId::parse(id).map_err(bad)?;
+        let camera = self.view.registry.get(id.as_str());
+        camera.ok_or_else(|| ApiError::unknown_camera(id.as_str()))
+    }
+
+    pub(super) fn snapshots(&self) -> Vec<answers::Camera> {
+        self.view.registry.list().iter().map(|camera| camera.snapshot().into()).collect()
+    }
+
+    pub(super) fn draining() -> ApiError {
+        ApiError::new("draining", "the server is shutting down; try again in some seconds")
+    }
+}
+
+/// A row of the table: a path, who answers, and its description.
+pub(super) struct Route {
+    pub path: String,
+    handler: MethodRouter<Rest>,
+    pub method: HttpMethod,
+    pub operation: Operation,
+}
+
+impl Route {
+    /// Path, method and description are `P`'s, which stands above the handler.
+    fn new<P: utoipa::Path>(handler: MethodRouter<Rest>) -> Self {
+        let method = P::methods().pop().unwrap_or(HttpMethod::Get);
+        Self { path: P::path(), handler, method, operation: P::operation() }
+    }
+}
+
+/// Every route of the view port but the WebSocket, the pages, and the description itself.
+pub(super) fn table() -> Vec<Route> {
+    vec![
+        Route::new::<cameras::__path_list>(get(cameras::list)),
+        Route::new::<cameras::__path_one>(get(cameras::one)),
+        Route::new::<cameras::__path_frames>(get(cameras::frames)),
+        Route::new::<frame_jpg::__path_frame>(get(frame_jpg::frame)),
+        Route::new::<mjpeg::__path_stream>(get(mjpeg::stream)),
+        Route::new::<status::__path_stats>(get(status::stats)),
+        Route::new::<status::__path_info>(get(status::info)),
+        Route::new::<openapi::__path_document>(get(openapi::document)),
+        Route::new::<status::__path_healthz>(get(status::healthz)),
+        Route::new::<status::__path_readyz>(get(status::readyz)),
+    ]
+}
+
+/// The REST routes, MJPEG and health of the view port: everything below `/api/`, `/healthz` and
+/// `/readyz`. HEAD works wherever GET does.
+pub fn routes(rest: Rest) -> Router {
+    let add = |router: Router<Rest>, route: Route| router.route(&route.path, route.handler);
+    table()
+        .into_iter()
+        .fold(Router::new(), add)
+        // Elsewhere the port's pages answer; below /api/ a program wants JSON.
+        .route("/api", any(not_found))
+        .route("/api/", any(not_found))
+        .route("/api/{*path}", any(not_found))
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(map_response(not_stored))
+        .with_state(rest)
+}
+
+async fn not_found(request: Request) -> ApiError {
+    let path: String = request.uri().path().chars().take(MAX_ECHO).collect();
+    ApiError::new("not_found", format!("there is no {path}; /api/openapi.json lists what there is"))
+}
+
+async fn method_not_allowed(request: Request) -> ApiError {
+    let method: String = request.method().as_str().chars().take(MAX_ECHO).collect();
+    ApiError::new("method_not_allowed", format!("{method} is not for this path; see Allow"))
+}
+
+/// Most characters of a request that an error says back.
+const MAX_ECHO: usize = 100;
+
+/// Whatever is answered here is of the moment.
+async fn not_stored(mut response: Response) -> Response {
+    let value = HeaderValue::from_static("no-store");
+    response.headers_mut().insert(header::CACHE_CONTROL, value);
+    response
+}
