@@ -7,6 +7,7 @@ pub mod frames;
 pub mod http_push;
 pub mod legacy;
 pub mod outbox;
+mod push_body;
 pub mod signaling;
 pub mod stills;
 pub mod synthetic;
