@@ -3,7 +3,10 @@
 use std::{env, ffi::OsString, io::Write as _, process::ExitCode};
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
-use framecast::config::{Config, ConfigError, expand};
+use framecast::{
+    config::{Config, ConfigError, Expansion, expand},
+    publish,
+};
 
 use crate::health;
 
@@ -33,6 +36,8 @@ enum Named {
     Serve(Config),
     /// Run the server and feed it two test cameras
     Demo(Config),
+    /// Publish a camera to a server: a test pattern, a folder of JPEGs, or MJPEG on standard input
+    Publish(publish::Options),
     /// Ask a running server whether it is ready: exit code 0 says yes
     Health(health::Target),
 }
@@ -42,6 +47,8 @@ enum Named {
 pub enum Command {
     /// The server.
     Serve(Box<Config>),
+    /// A publisher.
+    Publish(Box<publish::Options>),
     /// The question to a server.
     Health(health::Target),
 }
@@ -64,7 +71,7 @@ impl Command {
             Some("help" | "--help" | "-h" | "--version" | "-V") => None,
             _ => Some(1.min(args.len())),
         };
-        let mut layers = framecast::config::Expansion::default();
+        let mut layers = Expansion::default();
         if let Some(start) = start {
             layers = expand(&args[start..], &env)?;
             args.splice(start..start, layers.args.iter().cloned());
@@ -76,6 +83,7 @@ impl Command {
             None => cli.config,
             Some(Named::Serve(config)) => config,
             Some(Named::Demo(config)) => Config { demo: true, ..config },
+            Some(Named::Publish(options)) => return Ok(Self::Publish(Box::new(options))),
             Some(Named::Health(target)) => return Ok(Self::Health(target.or_configured(env)?)),
         };
         config.check()?;

@@ -21,7 +21,7 @@ use thiserror::Error;
 pub use layers::{Expansion, OLD_NAMES, env_name, expand};
 pub use values::RedisUrl;
 
-use crate::{relay, wire::jpeg};
+use crate::{relay, store, wire::jpeg};
 
 /// The host of an address that is given as a port alone: nobody else can reach it.
 pub const DEFAULT_HOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -49,8 +49,9 @@ pub struct Config {
     pub redis_url: Option<RedisUrl>,
 
     /// How pictures stand in Redis
-    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = RedisFormat::Base64)]
-    pub redis_format: RedisFormat,
+    #[arg(long, value_name = "FORMAT", value_parser = values::redis_format(),
+          default_value = "base64")]
+    pub redis_format: store::redis::Format,
 
     /// Seconds of each camera kept for rewind; 0 keeps only the newest picture
     #[arg(long, value_name = "SECONDS", default_value = "10",
@@ -124,15 +125,6 @@ pub enum ApiAddr {
     Port(u16),
     /// As given.
     Addr(SocketAddr),
-}
-
-/// How a picture stands in Redis.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum RedisFormat {
-    /// As base64 text, which older readers expect
-    Base64,
-    /// The JPEG's own bytes, a quarter smaller
-    Raw,
 }
 
 /// How log lines look.

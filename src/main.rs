@@ -3,6 +3,7 @@
 mod cli;
 mod health;
 mod serve;
+mod signals;
 
 use std::{
     num::NonZeroUsize,
@@ -18,6 +19,7 @@ fn main() -> ExitCode {
     };
     match command {
         Command::Serve(config) => run(config.workers, serve::run(*config)),
+        Command::Publish(options) => run(NonZeroUsize::new(1), serve::publish(*options)),
         Command::Health(target) => run(NonZeroUsize::new(1), health::run(target)),
     }
 }

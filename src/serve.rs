@@ -1,4 +1,4 @@
-//! `framecast serve` and `framecast demo`: the server, from its start to a clean end.
+//! What runs until a signal: the server (`serve`, `demo`) and the publisher (`publish`).
 
 use std::{
     io::{self, Write as _},
@@ -8,10 +8,13 @@ use std::{
 
 use framecast::{
     config::{Config, LogFormat},
+    publish,
     server::Server,
     telemetry,
 };
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::signals::Signals;
 
 /// Runs until SIGTERM or SIGINT.
 pub async fn run(config: Config) -> ExitCode {
@@ -39,6 +42,28 @@ pub async fn run(config: Config) -> ExitCode {
             tracing::warn!("{signal} again: ending without waiting for viewers and publishers");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Publishes until the source ends, or a signal comes.
+pub async fn publish(options: publish::Options) -> ExitCode {
+    let mut signals = match Signals::listen() {
+        Ok(signals) => signals,
+        Err(error) => return fail(&error),
+    };
+    let stop = CancellationToken::new();
+    let publishing = publish::run(options, stop.clone());
+    tokio::pin!(publishing);
+    let ended = tokio::select! {
+        ended = publishing.as_mut() => ended,
+        _ = signals.next() => {
+            stop.cancel();
+            publishing.await
+        }
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
     }
 }
 
@@ -74,27 +99,5 @@ fn warn_of_strangers(config: &Config) {
             "{flag} {addr} is open to other machines and there is no authentication yet: whoever \
              reaches the port can use it"
         );
-    }
-}
-
-/// The signals that end the server.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn listen() -> io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
-    }
-
-    async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
-        }
     }
 }

@@ -7,23 +7,27 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, http::Uri, routing::get};
+use serde_json::{Map, Value, json};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::Config,
-    http::pages::{Capture, Viewer, page},
+    http::{self, IngestPort, Origins, ViewPort},
     ingest::{
-        Ingest, dialect, signaling, synthetic,
+        Ingest, synthetic,
         webrtc::{CandidateError, Candidates, Port},
     },
-    net::{self, Lifetime, WebSocketUpgrade},
+    net::{self, Lifetime},
     relay::{Clock, DropReason, Registry},
+    store::redis,
     telemetry::stats::{Figures, stats_loop},
-    view::stream::{Streams, stream},
-    wire::signal,
+    view::{
+        Rest, View,
+        legacy_api::{self, StoreHealth},
+        stream::Streams,
+    },
 };
 
 /// Between two looks for cameras and frames that have aged.
@@ -51,6 +55,9 @@ pub enum StartError {
     /// An address to announce that does not exist.
     #[error("--ice-candidate: {0}")]
     Candidate(#[from] CandidateError),
+    /// A Redis that can never be reached under this URL.
+    #[error("--redis-url: {0}")]
+    Redis(#[from] redis::BadRedisUrl),
 }
 
 /// A running server.
@@ -74,12 +81,15 @@ impl Server {
         };
         let ingest_addr = local(&ingest_tcp, config.ingest_addr);
         let view_addr = local(&view, config.view_addr);
+        let api_addr = api.as_ref().and_then(|listener| listener.local_addr().ok());
 
         let lifetime = Lifetime::default();
         let (shutdown, tasks) = (&lifetime.shutdown, &lifetime.tasks);
         let registry = Registry::new(config.limits(), Clock::system());
         tasks.spawn(sweep(registry.clone(), shutdown.clone()));
 
+        // Before the first publisher: frames published earlier would count as not written.
+        let redis = start_redis(&config, &registry, &lifetime)?;
         if config.demo {
             synthetic::start_demo(&registry, &lifetime);
         }
@@ -96,11 +106,28 @@ impl Server {
         let writers = writers.map_or(1, std::num::NonZeroUsize::get);
         let streams = Streams::start(registry.clone(), config.max_fps, writers, shutdown, tasks);
 
-        tasks.spawn(stats_loop(figures(registry.clone(), streams.clone()), shutdown.clone()));
-        let ingest_router = ingest_router(ingest, Arc::new(port), shutdown.clone());
-        tokio::spawn(net::serve(ingest_tcp, ingest_router, lifetime.clone()));
-        tokio::spawn(net::serve(view, view_router(streams), lifetime.clone()));
-        let api_addr = api.as_ref().and_then(|listener| listener.local_addr().ok());
+        tasks.spawn(stats_loop(
+            figures(registry.clone(), streams.clone(), redis.clone()),
+            shutdown.clone(),
+        ));
+        let origins = Origins::new(&config.allow_origins);
+        let ingest_port = IngestPort {
+            ingest,
+            webrtc: Arc::new(port),
+            shutdown: shutdown.clone(),
+            origins: origins.clone(),
+        };
+        let view_state = View { registry: registry.clone(), max_fps: config.max_fps };
+        let rest = Rest::new(view_state, shutdown.clone(), ingest_addr.port())
+            .with_figures(further_figures(streams.clone(), redis.clone()));
+        let view_port = ViewPort { streams, rest, origins };
+        tokio::spawn(net::serve(ingest_tcp, http::ingest_port(ingest_port), lifetime.clone()));
+        tokio::spawn(net::serve_viewers(view, http::view_port(view_port), lifetime.clone()));
+        if let Some(listener) = api {
+            let probe = Arc::new(store_probe(redis.clone()));
+            let router = legacy_api::router(registry.clone(), probe);
+            tokio::spawn(net::serve(listener, router, lifetime.clone()));
+        }
         Ok(Self { ingest_addr, view_addr, api_addr, registry, lifetime })
     }
 
@@ -132,39 +159,6 @@ impl Server {
     }
 }
 
-fn ingest_router(ingest: Ingest, port: Arc<Port>, shutdown: CancellationToken) -> Router {
-    let shared = (ingest.clone(), port.clone(), shutdown.clone());
-    let signal = async move |upgrade: WebSocketUpgrade| {
-        upgrade.on_socket(signal::MAX_TEXT_BYTES, async move |socket| {
-            let (ingest, port, shutdown) = shared;
-            signaling::serve(socket, None, &ingest, &port, shutdown).await;
-        })
-    };
-    let root = async move |upgrade: Option<WebSocketUpgrade>, uri: Uri| match upgrade {
-        None => page::<Capture>(uri).await,
-        Some(upgrade) => {
-            let max_message = dialect::max_socket_message(&ingest);
-            upgrade.on_socket(max_message, async move |socket| {
-                dialect::serve(socket, &ingest, &port, shutdown).await;
-            })
-        }
-    };
-    Router::new().route("/signal", get(signal)).route("/", get(root)).fallback(get(page::<Capture>))
-}
-
-fn view_router(streams: Streams) -> Router {
-    let legacy = streams.clone();
-    let root = async move |upgrade: Option<WebSocketUpgrade>, uri: Uri| match upgrade {
-        None => page::<Viewer>(uri).await,
-        Some(upgrade) => upgrade.on_upgrade(|stream, read| legacy.serve_legacy(stream, read)),
-    };
-    Router::new()
-        .route("/stream", get(stream))
-        .with_state(streams)
-        .route("/", get(root))
-        .fallback(get(page::<Viewer>))
-}
-
 async fn sweep(registry: Arc<Registry>, shutdown: CancellationToken) {
     let mut tick = tokio::time::interval(SWEEP_PERIOD);
     loop {
@@ -175,8 +169,54 @@ async fn sweep(registry: Arc<Registry>, shutdown: CancellationToken) {
     }
 }
 
+fn start_redis(
+    config: &Config,
+    registry: &Arc<Registry>,
+    lifetime: &Lifetime,
+) -> Result<Option<redis::Handle>, StartError> {
+    let Some(url) = &config.redis_url else { return Ok(None) };
+    let settings = redis::Settings {
+        url: url.reveal().to_owned(),
+        format: config.redis_format,
+        // Redis refuses an expiry of 0.
+        frame_ttl: registry.limits().cache_age.max(Duration::from_secs(1)),
+    };
+    let (shutdown, tasks) = (lifetime.shutdown.clone(), &lifetime.tasks);
+    Ok(Some(redis::spawn(settings, registry.clone(), shutdown, tasks)?))
+}
+
+/// What `/api/stats` tells beside the cameras.
+fn further_figures(
+    streams: Streams,
+    redis: Option<redis::Handle>,
+) -> impl Fn() -> Map<String, Value> {
+    move || {
+        let (frames, bytes) = streams.sent();
+        let stream = json!({"viewers": streams.viewers(), "frames": frames, "bytes": bytes});
+        let redis = redis.as_ref().map(|redis| json!(redis.figures()));
+        [("stream", Some(stream)), ("redis", redis)]
+            .into_iter()
+            .filter_map(|(name, figures)| Some((name.to_owned(), figures?)))
+            .collect()
+    }
+}
+
+fn store_probe(redis: Option<redis::Handle>) -> impl Fn() -> StoreHealth {
+    move || match &redis {
+        Some(redis) => {
+            let connected = redis.figures().state == redis::State::Connected;
+            StoreHealth { connected, pending: 0 }
+        }
+        None => StoreHealth::default(),
+    }
+}
+
 /// What the stats line says.
-fn figures(registry: Arc<Registry>, streams: Streams) -> impl Fn() -> Figures {
+fn figures(
+    registry: Arc<Registry>,
+    streams: Streams,
+    redis: Option<redis::Handle>,
+) -> impl Fn() -> Figures {
     move || {
         let cameras: Vec<_> = registry.list().iter().map(|camera| camera.snapshot()).collect();
         let drops = DropReason::ALL.map(|reason| {
@@ -191,7 +231,7 @@ fn figures(registry: Arc<Registry>, streams: Streams) -> impl Fn() -> Figures {
             frames_in: cameras.iter().map(|camera| camera.frames).sum(),
             frames_out: streams.sent().0,
             cache_bytes: registry.cache_bytes(),
-            redis: None,
+            redis: redis.as_ref().map(|redis| redis.figures().state.to_string()),
             drops: drops.into(),
         }
     }

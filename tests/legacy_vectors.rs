@@ -69,6 +69,17 @@ fn what_publishers_send_is_read_as_written_down() {
 }
 
 #[test]
+fn a_message_cut_anywhere_is_refused_and_none_panics() {
+    for case in vectors("inbound").iter().filter(|case| case["refused"].is_null()) {
+        let text = text(case, "text");
+        for end in (0..text.len()).filter(|&end| text.is_char_boundary(end)) {
+            assert!(FromPublisher::parse(&text[..end]).is_err(), "{}", &text[..end]);
+            assert!(!is_legacy(&text[..end]));
+        }
+    }
+}
+
+#[test]
 fn the_first_message_tells_the_dialect() {
     for case in vectors("dialect") {
         assert_eq!(is_legacy(text(&case, "text")), case["legacy"], "{case}");

@@ -1,5 +1,7 @@
 //! The binary layouts, byte for byte, against the files that the pages' tests read too.
 
+#![allow(clippy::unwrap_used)]
+
 use std::{fmt::Debug, fs, time::Instant};
 
 use framecast::wire::{

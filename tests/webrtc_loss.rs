@@ -145,7 +145,10 @@ async fn offer(State(bench): State<Arc<Bench>>, Path(id): Path<u32>, offer: Stri
                     Some(number) => numbers.push(number),
                     None => corrupt += 1,
                 },
-                Event::Ended(_) => break,
+                Event::Ended(end) => {
+                    println!("case {id}: {end}; {:?}", port.stats());
+                    break;
+                }
                 _ => {}
             }
         }
@@ -191,7 +194,7 @@ async fn frames_arrive_under_loss_to_the_end() {
         outcomes: outcomes_tx,
         closed: mpsc::channel(1).0,
     };
-    let Some(_browser) = open_page(bench).await else { return };
+    let Some(mut browser) = open_page(bench).await else { return };
 
     let mut failures = Vec::new();
     for _ in &all {
@@ -199,6 +202,7 @@ async fn frames_arrive_under_loss_to_the_end() {
             .await
             .expect("every case ends")
             .expect("the bench lives");
+        browser.assert_running();
         let case = all[id as usize];
         let within = |from: u32, to: u32| {
             let arrived = numbers.iter().filter(|n| (from..to).contains(n)).count();
@@ -272,10 +276,11 @@ async fn a_browser_sees_that_its_stalled_channel_is_closed() {
         outcomes: mpsc::channel(1).0,
         closed: closed_tx,
     };
-    let Some(_browser) = open_page(bench).await else { return };
+    let Some(mut browser) = open_page(bench).await else { return };
     let start = Instant::now();
     let state = tokio::time::timeout(Duration::from_secs(40), closed.recv()).await;
     println!("the page saw {state:?} after {:?}", start.elapsed());
+    browser.assert_running();
     // A legacy page sends over its WebSocket whenever the channel is not open.
     assert!(matches!(state, Ok(Some(_))), "the page never noticed");
 }

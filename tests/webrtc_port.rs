@@ -142,7 +142,7 @@ async fn garbage_costs_little_and_disturbs_nobody() {
         // DTLS of nobody, a STUN header with nothing in it, a check for nobody, noise.
         let mut check = b"\x00\x01\x00\x0c\x21\x12\xa4\x42............\x00\x06\x00\x08".to_vec();
         check.extend(b"nobody:x");
-        let noise: Vec<u8> = (0..1400_u32).map(|n| (n * 7919 >> 3) as u8).collect();
+        let noise: Vec<u8> = (0..1400_u32).map(|n| ((n * 7919) >> 3) as u8).collect();
         let packets: [&[u8]; 5] = [
             &[22, 254, 253, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0],
             b"\x00\x01\x00\x00\x21\x12\xa4\x42............",
@@ -157,7 +157,7 @@ async fn garbage_costs_little_and_disturbs_nobody() {
                 sent += u64::from(socket.send_to(packet, target).is_ok());
             }
             // 100,000 a second, in bursts, leaving the sender itself some time to run on.
-            if sent % 500 == 0 {
+            if sent.is_multiple_of(500) {
                 std::thread::sleep(Duration::from_millis(5));
             }
         }

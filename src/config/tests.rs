@@ -192,3 +192,36 @@ fn errors_of_the_file_name_the_file_and_the_key() {
     let error = load(&["--config", "/nonexistent.toml"], &[], None).unwrap_err();
     assert!(error.contains("cannot read the --config file /nonexistent.toml"), "{error}");
 }
+
+/// The rows of `docs/configuration.md`, from the flags themselves.
+fn documented() -> String {
+    let command = Config::augment_args(clap::Command::new("framecast"));
+    let mut rows = String::from("| flag | environment | default | |\n|---|---|---|---|\n");
+    for arg in command.get_arguments() {
+        let Some(name) = arg.get_long() else { continue };
+        let value = arg.get_value_names().and_then(|names| names.first());
+        let value = value.map(|name| format!(" {name}")).unwrap_or_default();
+        let default = arg.get_default_values().first().and_then(|value| value.to_str());
+        let default = default.map(|value| format!("`{value}`")).unwrap_or_default();
+        let mut help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+        let choices = arg.get_possible_values();
+        if !choices.is_empty() {
+            let choices: Vec<_> = choices.iter().map(|choice| choice.get_name()).collect();
+            help += &format!(": {}", choices.join(" or "));
+        }
+        rows += &format!("| `--{name}{value}` | `{}` | {default} | {help} |\n", env_name(name));
+    }
+    rows
+}
+
+#[test]
+fn the_documentation_lists_every_setting_as_it_is() {
+    let page = include_str!("../../docs/configuration.md");
+    let table = page.split("<!-- settings -->\n").nth(1);
+    let table = table.and_then(|rest| rest.split("<!-- end -->").next()).unwrap_or_default();
+    let expected = documented();
+    assert!(table == expected, "put this into docs/configuration.md:\n{expected}");
+    for (old, flag) in OLD_NAMES {
+        assert!(page.contains(&format!("| `{old}` | `--{flag}` |")), "{old}");
+    }
+}

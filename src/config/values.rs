@@ -6,10 +6,12 @@ use std::{
     num::NonZeroUsize,
 };
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use http::Uri;
 use tracing_subscriber::EnvFilter;
 
 use super::{ApiAddr, DEFAULT_HOST};
+use crate::store::redis::Format;
 
 /// Largest `--max-frame-bytes`: an uncompressed 4K picture; whoever sends more does not send JPEG.
 const MAX_FRAME_BYTES: usize = 64 << 20;
@@ -77,15 +79,21 @@ pub(super) fn api_addr(text: &str) -> Result<ApiAddr, String> {
 
 /// The address itself is looked up when the server starts.
 pub(super) fn redis_url(text: &str) -> Result<RedisUrl, String> {
-    let rest = text.strip_prefix("redis://");
+    let schemes = ["redis://", "rediss://", "unix://"];
+    let rest = schemes.iter().find_map(|scheme| text.strip_prefix(scheme));
     match rest {
         Some(rest) if !rest.is_empty() => Ok(RedisUrl(text.into())),
         // The text may hold a password: it is not repeated beyond what clap itself shows.
-        _ => {
-            Err("use redis://HOST:PORT, with /DB, or USER:PASSWORD@ before the host, as needed"
-                .into())
-        }
+        _ => Err("use redis://HOST:PORT, with /DB, or USER:PASSWORD@ before the host, as needed; \
+                 rediss:// for TLS, or unix:///PATH"
+            .into()),
     }
+}
+
+/// The store's own formats, listed by `--help`.
+pub(super) fn redis_format() -> impl TypedValueParser<Value = Format> {
+    let names = [Format::Base64, Format::Raw].map(|format| format.to_string());
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<Format>())
 }
 
 /// Bytes: `1048576`, `1024KiB`, `1MiB`, `1M`.

@@ -2,41 +2,145 @@
 
 use axum::{
     body::Body,
-    http::{HeaderValue, StatusCode, Uri, header},
-    response::{Html, IntoResponse, Response},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header},
+    response::{IntoResponse, Response},
 };
 use rust_embed::{EmbeddedFile, RustEmbed};
+
+use crate::net::ApiError;
 
 /// The capture page, at `/` of the ingest port.
 #[derive(Debug, RustEmbed)]
 #[folder = "capture-web/dist"]
-pub struct Capture;
+pub(super) struct Capture;
 
 /// The viewer page, at `/` of the view port.
 #[derive(Debug, RustEmbed)]
 #[folder = "viewer-web/dist"]
-pub struct Viewer;
+pub(super) struct Viewer;
+
+/// Headers of every file of a page. Styles may be inline, for elements that move; scripts may not.
+const HEADERS: [(&str, &str); 4] = [
+    (
+        "content-security-policy",
+        "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' blob: data:; \
+         media-src 'self' blob:; worker-src 'self' blob:; style-src 'self' 'unsafe-inline'; \
+         object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
+    ),
+    ("x-content-type-options", "nosniff"),
+    ("referrer-policy", "no-referrer"),
+    ("cross-origin-opener-policy", "same-origin"),
+];
 
 /// A file of a page; `/` is its `index.html`.
-pub async fn page<Page: RustEmbed>(uri: Uri) -> Response {
-    let path = Some(uri.path().trim_start_matches('/')).filter(|path| !path.is_empty());
-    let path = path.unwrap_or("index.html");
+pub(super) async fn page<Page: RustEmbed>(uri: Uri, headers: HeaderMap) -> Response {
+    let path = match uri.path().trim_start_matches('/') {
+        "" => "index.html",
+        path => path,
+    };
     match Page::get(path) {
-        Some(file) => serve(file, path),
-        None if path == "index.html" => Html(NOT_BUILT).into_response(),
-        None => StatusCode::NOT_FOUND.into_response(),
+        Some(file) => serve(file, path, &headers),
+        None if path == "index.html" => not_built(),
+        None => ApiError::new("not_found", format!("there is no {}", uri.path())).into_response(),
     }
 }
 
-fn serve(file: EmbeddedFile, path: &str) -> Response {
-    let kind = mime_guess::from_path(path).first_or_octet_stream();
-    let mut response = Response::new(Body::from(file.data));
+fn serve(file: EmbeddedFile, path: &str, request: &HeaderMap) -> Response {
+    let hash = file.metadata.sha256_hash();
+    let hex: String = hash[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+    let etag = format!("\"{hex}\"");
+    let known = request.get(header::IF_NONE_MATCH).is_some_and(|tag| *tag == etag);
+    let mut response = if known {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        let kind = mime_guess::from_path(path).first_or_octet_stream();
+        ([(header::CONTENT_TYPE, kind.as_ref())], Body::from(file.data)).into_response()
+    };
     let headers = response.headers_mut();
-    if let Ok(kind) = HeaderValue::from_str(kind.as_ref()) {
-        headers.insert(header::CONTENT_TYPE, kind);
+    for (name, value) in HEADERS {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    // The build puts a hash of the content into the names below assets/.
+    let hashed = path.starts_with("assets/");
+    let cache = if hashed { "public, max-age=31536000, immutable" } else { "no-cache" };
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
+    if let Ok(etag) = HeaderValue::from_str(&etag) {
+        headers.insert(header::ETAG, etag);
     }
     response
 }
 
-const NOT_BUILT: &str = "<!doctype html><title>framecast</title><p>This server was built without its pages. \
-Install Node.js and run <code>make build</code>.";
+/// What a server says that was built without Node.js.
+fn not_built() -> Response {
+    let page = include_str!("not_built.html");
+    let headers =
+        [(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CACHE_CONTROL, "no-store")];
+    (headers, page).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use rust_embed::Metadata;
+
+    use super::*;
+
+    struct Built;
+
+    impl RustEmbed for Built {
+        fn get(path: &str) -> Option<EmbeddedFile> {
+            let known = matches!(path, "index.html" | "assets/app-1a2b.js");
+            let metadata = Metadata::__rust_embed_new([7; 32], None, None, "text/html");
+            known.then_some(EmbeddedFile { data: Cow::Borrowed(b"hello"), metadata })
+        }
+
+        fn iter() -> impl Iterator<Item = Cow<'static, str>> + 'static {
+            std::iter::empty()
+        }
+    }
+
+    struct Empty;
+
+    impl RustEmbed for Empty {
+        fn get(_: &str) -> Option<EmbeddedFile> {
+            None
+        }
+
+        fn iter() -> impl Iterator<Item = Cow<'static, str>> + 'static {
+            std::iter::empty()
+        }
+    }
+
+    fn header<'a>(response: &'a Response, name: &str) -> &'a str {
+        response.headers().get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    #[tokio::test]
+    async fn hashed_files_are_kept_and_the_index_is_asked_for_again() {
+        let get = async |path: &'static str| {
+            page::<Built>(Uri::from_static(path), HeaderMap::new()).await
+        };
+        let index = get("/").await;
+        assert_eq!(header(&index, "content-type"), "text/html");
+        assert_eq!(header(&index, "cache-control"), "no-cache");
+        assert!(header(&index, "content-security-policy").contains("object-src 'none'"));
+        let script = get("/assets/app-1a2b.js").await;
+        assert_eq!(header(&script, "content-type"), "text/javascript");
+        assert!(header(&script, "cache-control").contains("immutable"));
+        assert_eq!(get("/nothing").await.status(), StatusCode::NOT_FOUND);
+
+        let mut again = HeaderMap::new();
+        again.insert(header::IF_NONE_MATCH, index.headers()[header::ETAG].clone());
+        let unchanged = page::<Built>(Uri::from_static("/"), again).await;
+        assert_eq!(unchanged.status(), StatusCode::NOT_MODIFIED);
+    }
+
+    #[tokio::test]
+    async fn a_server_without_its_pages_says_what_to_do() {
+        let response = page::<Empty>(Uri::from_static("/"), HeaderMap::new()).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        let body = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
+        assert!(String::from_utf8_lossy(&body).contains("make build"));
+    }
+}

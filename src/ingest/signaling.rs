@@ -4,9 +4,8 @@
 //! upgrade and who may publish (done before), the connection itself ([`webrtc`](super::webrtc)),
 //! or the legacy dialect.
 
-use std::{collections::VecDeque, future::poll_fn, pin::Pin, task::Poll, time::Duration};
+use std::time::Duration;
 
-use futures_util::{Sink as _, Stream as _};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     time::{Instant, MissedTickBehavior, interval},
@@ -20,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Ingest,
     frames::{Fault, FrameSink, Taken},
+    outbox::Outbox,
     webrtc::{Event, Opener, Port, Reliability, Session},
 };
 use crate::{
@@ -27,10 +27,6 @@ use crate::{
     relay::{CameraId, PublishError, Publisher, Transport},
     wire::signal::{Channel, FromPublisher, MAX_TEXT_BYTES, Offer, PROTOCOL, ToPublisher},
 };
-
-/// Messages waiting for a publisher that does not read. It gets one a second unasked; more than
-/// this means that it asks without reading, and it is cut off.
-const OUTBOX: usize = 64;
 
 /// Distance of the feedback messages.
 const FEEDBACK_PERIOD: Duration = Duration::from_secs(1);
@@ -50,7 +46,7 @@ pub async fn serve<S>(
     let mut connection = Connection {
         ingest,
         port,
-        outbox: VecDeque::new(),
+        outbox: Outbox::default(),
         offered: None,
         heard: Instant::now(),
         socket,
@@ -131,7 +127,7 @@ struct Offered {
 struct Connection<'a, S> {
     ingest: &'a Ingest,
     port: &'a Port,
-    outbox: VecDeque<Message>,
+    outbox: Outbox,
     offered: Option<Offered>,
     heard: Instant,
     socket: WebSocketStream<S>,
@@ -145,14 +141,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, S> {
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         ping.reset();
         loop {
-            if self.outbox.len() > OUTBOX {
+            if self.outbox.is_over() {
                 return End::NotReading;
             }
             let silence = tokio::time::sleep_until(self.heard + heartbeat::SILENCE);
             let step = tokio::select! {
                 () = shutdown.cancelled() => Err(End::Draining),
                 () = silence => Err(End::Silent),
-                message = exchange(&mut self.socket, &mut self.outbox) => self.incoming(message).await,
+                message = self.outbox.exchange(&mut self.socket) => self.incoming(message).await,
                 event = next_event(&mut self.offered) => match event {
                     Some(event) => self.event(event),
                     None => Err(End::Replaced),
@@ -162,7 +158,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, S> {
                     Ok(())
                 }
                 _ = ping.tick() => {
-                    self.outbox.push_back(Message::Ping(bytes::Bytes::new()));
+                    self.outbox.push(Message::Ping(bytes::Bytes::new()));
                     Ok(())
                 }
             };
@@ -173,7 +169,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, S> {
     }
 
     fn say(&mut self, message: &ToPublisher<'_>) {
-        self.outbox.push_back(Message::text(message.to_json()));
+        self.outbox.push(Message::text(message.to_json()));
     }
 
     fn fault(&mut self, code: &str, message: &str) {
@@ -313,7 +309,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, S> {
         if self.outbox.is_empty() {
             let camera = offered.camera.as_str();
             let message = ToPublisher::Feedback { camera, figures: &figures }.to_json();
-            self.outbox.push_back(Message::text(message));
+            self.outbox.push(Message::text(message));
         }
     }
 
@@ -342,7 +338,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, S> {
         }
         if end != End::NotReading {
             let _ =
-                tokio::time::timeout(FEEDBACK_PERIOD, flush(&mut self.socket, self.outbox)).await;
+                tokio::time::timeout(FEEDBACK_PERIOD, self.outbox.flush(&mut self.socket)).await;
         }
         close(self.socket, code, end.reason()).await;
     }
@@ -385,43 +381,4 @@ async fn next_event(offered: &mut Option<Offered>) -> Option<Event> {
         },
         None => std::future::pending().await,
     }
-}
-
-/// Writes what waits and returns what comes in, `None` at the end. Neither waits for the other, so
-/// a publisher that does not read is still heard. Cancel safe.
-pub(super) async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
-    socket: &mut WebSocketStream<S>,
-    outbox: &mut VecDeque<Message>,
-) -> Option<Result<Message, SocketError>> {
-    let mut socket = Pin::new(socket);
-    poll_fn(|cx| {
-        while !outbox.is_empty() {
-            match socket.as_mut().poll_ready(cx) {
-                Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(error)) => return Poll::Ready(Some(Err(error))),
-                Poll::Pending => break,
-            }
-            if let Some(message) = outbox.pop_front()
-                && let Err(error) = socket.as_mut().start_send(message)
-            {
-                return Poll::Ready(Some(Err(error)));
-            }
-        }
-        if let Poll::Ready(Err(error)) = socket.as_mut().poll_flush(cx) {
-            return Poll::Ready(Some(Err(error)));
-        }
-        socket.as_mut().poll_next(cx)
-    })
-    .await
-}
-
-pub(super) async fn flush<S: AsyncRead + AsyncWrite + Unpin>(
-    socket: &mut WebSocketStream<S>,
-    outbox: VecDeque<Message>,
-) -> Result<(), SocketError> {
-    use futures_util::SinkExt as _;
-    for message in outbox {
-        socket.feed(message).await?;
-    }
-    socket.flush().await
 }

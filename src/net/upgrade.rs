@@ -27,6 +27,8 @@ use super::{ApiError, Lifetime, Place, Socket, stalled::GiveUp};
 
 /// Close codes of `docs/protocol.md`.
 pub mod close_code {
+    /// Both are done (RFC 6455).
+    pub const NORMAL: u16 = 1000;
     /// The server is shutting down (RFC 6455).
     pub const GOING_AWAY: u16 = 1001;
     /// Not WebSocket frames (RFC 6455).
@@ -127,6 +129,11 @@ impl WebSocketUpgrade {
                 close(socket, close_code::CANNOT_SERVE, &error.message).await;
             }
         })
+    }
+
+    /// The upgrade that a request asks for well.
+    pub fn from_parts(parts: &mut Parts) -> Option<Self> {
+        Self::check(parts).ok()
     }
 
     /// Whether a request asks for a WebSocket, well or badly.

@@ -22,7 +22,7 @@ mod ring;
 mod tests;
 mod track;
 
-pub use camera::{Camera, Presence, Publisher, Snapshot, Transport};
+pub use camera::{CacheSnapshot, Camera, Presence, Publisher, Snapshot, Transport};
 pub use clock::Clock;
 pub use counters::{DropReason, Drops};
 pub use frame::{Frame, Latest};

@@ -5,6 +5,7 @@
 mod answers;
 mod cameras;
 mod frame_jpg;
+pub mod legacy_api;
 mod mjpeg;
 mod openapi;
 mod rest;

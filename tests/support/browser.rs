@@ -27,6 +27,14 @@ impl Browser {
             .expect("Chromium starts");
         Some(Self { child, _profile: profile })
     }
+
+    /// Fails the test with the right words when it is the browser that has ended.
+    #[allow(dead_code, reason = "each test file uses its own part of this helper")]
+    pub fn assert_running(&mut self) {
+        if let Ok(Some(status)) = self.child.try_wait() {
+            panic!("Chromium ended by itself or was ended from outside: {status}");
+        }
+    }
 }
 
 impl Drop for Browser {

@@ -1,5 +1,5 @@
-//! A publisher made of the `webrtc` crate, for tests: it offers, takes the channel that the server opens (or
-//! opens one itself, as legacy pages do), and sends.
+//! A publisher made of the `webrtc` crate, for tests: it offers, takes the channel that the server
+//! opens (or opens one itself, as legacy pages do), and sends.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -10,7 +10,7 @@
 
 mod publisher;
 
-use std::{collections::VecDeque, time::Duration};
+use std::time::Duration;
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -26,7 +26,7 @@ use self::publisher::{Given, Publisher};
 use super::{
     Ingest,
     frames::{Fault, Taken},
-    signaling::{exchange, flush},
+    outbox::Outbox,
     webrtc::{Event, Opener, Port, Session},
 };
 use crate::{
@@ -34,10 +34,6 @@ use crate::{
     relay::PublishError,
     wire::legacy::{Body, FromPublisher, Problem, ToPublisher},
 };
-
-/// Messages waiting for a client that does not read. It gets one a second unasked; more than this
-/// means that it asks without reading, and it is cut off.
-const OUTBOX: usize = 64;
 
 /// A client hears of what it sent wrongly at most this often.
 const FAULT_PERIOD: Duration = Duration::from_secs(1);
@@ -65,7 +61,7 @@ pub async fn serve<S>(
         publisher: Publisher::default(),
         session: None,
         early: Vec::new(),
-        outbox: VecDeque::new(),
+        outbox: Outbox::default(),
         fault_due: Instant::now(),
         heard: Instant::now(),
         socket,
@@ -138,7 +134,7 @@ struct Connection<'a, S> {
     publisher: Publisher,
     session: Option<Session>,
     early: Vec<String>,
-    outbox: VecDeque<Message>,
+    outbox: Outbox,
     fault_due: Instant,
     heard: Instant,
     socket: WebSocketStream<S>,
@@ -150,7 +146,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, S> {
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         ping.reset();
         loop {
-            if self.outbox.len() > OUTBOX {
+            if self.outbox.is_over() {
                 return End::NotReading;
             }
             let silence = tokio::time::sleep_until(self.heard + heartbeat::SILENCE);
@@ -158,10 +154,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, S> {
                 () = shutdown.cancelled() => Err(End::Draining),
                 () = silence => Err(End::Silent),
                 () = self.publisher.replaced() => Err(End::Replaced),
-                message = exchange(&mut self.socket, &mut self.outbox) => self.incoming(message).await,
+                message = self.outbox.exchange(&mut self.socket) => self.incoming(message).await,
                 event = next_event(&mut self.session) => self.event(event).await,
                 _ = ping.tick() => {
-                    self.outbox.push_back(Message::Ping(bytes::Bytes::new()));
+                    self.outbox.push(Message::Ping(bytes::Bytes::new()));
                     Ok(())
                 }
             };
@@ -172,7 +168,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, S> {
     }
 
     fn say(&mut self, message: &ToPublisher<'_>) {
-        self.outbox.push_back(Message::text(message.to_json()));
+        self.outbox.push(Message::text(message.to_json()));
     }
 
     /// Answers a message that asked for something and cannot have it.
@@ -317,7 +313,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, S> {
             self.refuse(code, message);
         }
         if end != End::NotReading {
-            let _ = tokio::time::timeout(FLUSH_TIMEOUT, flush(&mut self.socket, self.outbox)).await;
+            let _ = tokio::time::timeout(FLUSH_TIMEOUT, self.outbox.flush(&mut self.socket)).await;
         }
         close(self.socket, code, end.reason()).await;
     }

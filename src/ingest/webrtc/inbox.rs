@@ -1,17 +1,20 @@
-//! The datagrams of one session on their way from the shared port to the connection that reads them.
+//! The datagrams of one session on their way from the shared port to the connection that reads
+//! them.
 //!
 //! A bounded queue and a waker. It knows nothing of sessions, STUN or the real socket.
 
-use std::collections::VecDeque;
-use std::io::IoSliceMut;
-use std::net::SocketAddr;
-use std::task::{Context, Poll, Waker};
+use std::{
+    collections::VecDeque,
+    io::IoSliceMut,
+    net::SocketAddr,
+    task::{Context, Poll, Waker},
+};
 
 use parking_lot::Mutex;
 use webrtc::runtime::RecvMeta;
 
-/// Most bytes waiting for one session: 1 MiB, which is the SCTP receive window, so an honest sender cannot
-/// have more in flight. What comes beyond is dropped, as a full socket buffer would.
+/// Most bytes waiting for one session: 1 MiB, which is the SCTP receive window, so an honest sender
+/// cannot have more in flight. What comes beyond is dropped, as a full socket buffer would.
 pub const INBOX_BYTES: usize = 1024 * 1024;
 
 /// What one waiting chunk counts beyond its bytes, so that empty datagrams are bounded as well.
@@ -28,6 +31,10 @@ pub struct Chunk {
     pub from: SocketAddr,
 }
 
+/// Wakers remembered at a time: the reader's, and those of probes, which are all alike but need not
+/// compare equal.
+const MAX_READERS: usize = 4;
+
 /// See the module's header.
 #[derive(Debug, Default)]
 pub struct Inbox(Mutex<State>);
@@ -36,7 +43,7 @@ pub struct Inbox(Mutex<State>);
 struct State {
     chunks: VecDeque<Chunk>,
     held: usize,
-    reader: Option<Waker>,
+    readers: Vec<Waker>,
 }
 
 impl Inbox {
@@ -50,11 +57,9 @@ impl Inbox {
         }
         state.held += cost;
         state.chunks.push_back(chunk);
-        let reader = state.reader.take();
+        let readers = std::mem::take(&mut state.readers);
         drop(state);
-        if let Some(reader) = reader {
-            reader.wake();
-        }
+        readers.into_iter().for_each(Waker::wake);
         true
     }
 
@@ -67,10 +72,13 @@ impl Inbox {
     ) -> Poll<usize> {
         let mut state = self.0.lock();
         let Some(chunk) = state.chunks.pop_front() else {
-            // The connection drains bursts by polling with a no-op waker. Remembering that one would
-            // forget the real reader, and it would sleep for ever.
-            if !cx.waker().will_wake(Waker::noop()) {
-                state.reader = Some(cx.waker().clone());
+            // The connection drains bursts by polling with a no-op waker. Remembering only the last
+            // would forget the real reader, and it would sleep for ever.
+            if !state.readers.iter().any(|reader| reader.will_wake(cx.waker())) {
+                if state.readers.len() == MAX_READERS {
+                    state.readers.remove(0);
+                }
+                state.readers.push(cx.waker().clone());
             }
             return Poll::Pending;
         };
@@ -88,9 +96,13 @@ impl Inbox {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::task::Wake;
+    use std::{
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering},
+        },
+        task::Wake,
+    };
 
     use super::*;
 

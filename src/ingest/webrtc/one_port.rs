@@ -1,38 +1,43 @@
 //! One UDP port for the ICE, DTLS and SCTP of every publisher.
 //!
 //! The real socket, the task that reads it, and the sending side. Who gets a datagram is decided in
-//! [`routes`](super::routes); what a session does with it is the business of the `webrtc` crate, which sees a
-//! virtual socket (see [`runtime`](super::runtime)).
+//! [`routes`](super::routes); what a session does with it is the business of the `webrtc` crate,
+//! which sees a virtual socket (see [`runtime`](super::runtime)).
 
-use std::io::{self, IoSliceMut};
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::{
+    io::{self, IoSliceMut},
+    net::{IpAddr, Ipv6Addr, SocketAddr},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use parking_lot::{Mutex, MutexGuard};
-use tokio::io::Interest;
-use tokio::task::JoinHandle;
+use tokio::{io::Interest, task::JoinHandle};
 use webrtc::runtime::{BATCH_SIZE, RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 
-use super::inbox::Chunk;
-use super::routes::{Peer, Refusal, Routes};
-use super::sdp::Candidates;
-use super::stun::is_stun;
+use super::{
+    inbox::Chunk,
+    routes::{Peer, Refusal, Routes},
+    sdp::Candidates,
+    stun::is_stun,
+};
 
-/// Bytes of each receive buffer. The kernel may coalesce datagrams of one sender (GRO) up to the largest
-/// UDP payload; what does not fit is lost without an error.
+/// Bytes of each receive buffer. The kernel may coalesce datagrams of one sender (GRO) up to the
+/// largest UDP payload; what does not fit is lost without an error.
 const RECEIVE_BUFFER: usize = 64 * 1024;
 
-/// What is asked of the kernel for datagrams that wait to be read: about 100 ms of 40 MB/s. The kernel may
-/// grant less (`net.core.rmem_max`).
+/// What is asked of the kernel for datagrams that wait to be read: about 100 ms of 40 MB/s. The
+/// kernel may grant less (`net.core.rmem_max`).
 const KERNEL_RECEIVE_BUFFER: usize = 4 * 1024 * 1024;
 
 /// Pause after a failed read, so that a lasting error does not keep a processor busy.
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(10);
 
-/// Decides which received datagrams are thrown away before anything looks at them. For tests of packet
-/// loss; the second argument is the sender.
+/// Decides which received datagrams are thrown away before anything looks at them. For tests of
+/// packet loss; the second argument is the sender.
 pub type Dropper = dyn Fn(&[u8], SocketAddr) -> bool + Send + Sync;
 
 /// Counters of the port since it was opened; each is a number of datagrams.
@@ -82,6 +87,7 @@ impl Counters {
 }
 
 /// The port. Dropping it stops the reading; sessions still alive then fail by their timeouts.
+#[derive(Debug)]
 pub struct Port {
     shared: Arc<Shared>,
     reader: JoinHandle<()>,
@@ -113,8 +119,8 @@ impl Port {
         Self::build(socket, candidates, None)
     }
 
-    /// Like [`Port::new`], and throws away what `dropper` says: packet loss for tests, at the place where
-    /// real loss shows.
+    /// Like [`Port::new`], and throws away what `dropper` says: packet loss for tests, at the place
+    /// where real loss shows.
     ///
     /// # Errors
     /// As [`Port::new`].
@@ -134,7 +140,8 @@ impl Port {
     ) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         let io = tokio::net::UdpSocket::from_std(socket)?;
-        // Turns on GRO where there is any; the reading task walks coalesced datagrams by their stride.
+        // Turns on GRO where there is any; the reading task walks coalesced datagrams by their
+        // stride.
         let state = UdpSocketState::new(UdpSockRef::from(&io))?;
         if let Err(error) = state.set_recv_buffer_size(UdpSockRef::from(&io), KERNEL_RECEIVE_BUFFER)
         {
@@ -232,8 +239,9 @@ impl Shared {
         self.local.is_ipv6()
     }
 
-    /// Sends or drops, as the network would: ICE, DTLS and SCTP all repeat what is lost. Waiting is not
-    /// possible, for the socket remembers only one waiting task, and there is one for each session.
+    /// Sends or drops, as the network would: ICE, DTLS and SCTP all repeat what is lost. Waiting is
+    /// not possible, for the socket remembers only one waiting task, and there is one for each
+    /// session.
     pub(super) fn send(&self, transmit: &Transmit<'_>, peer: &Peer) {
         let src_ip = if self.local.ip().is_unspecified() {
             peer.local_ip(transmit.destination)
@@ -266,7 +274,8 @@ impl Shared {
         }
     }
 
-    /// Routes what one read brought from one sender: `bytes` is one datagram or several of `stride` bytes.
+    /// Routes what one read brought from one sender: `bytes` is one datagram or several of `stride`
+    /// bytes.
     fn deliver(&self, bytes: &[u8], stride: usize, from: SocketAddr, local: Option<IpAddr>) {
         let now = Instant::now();
         let mut data: Vec<u8> = Vec::new();
@@ -348,7 +357,8 @@ async fn read(shared: Arc<Shared>) {
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            // A sender's unreachable port shows as an error of this socket; it concerns nobody else.
+            // A sender's unreachable port shows as an error of this socket; it concerns nobody
+            // else.
             Err(error) => {
                 tracing::debug!(%error, "reading the UDP port failed");
                 tokio::time::sleep(PAUSE_AFTER_ERROR).await;

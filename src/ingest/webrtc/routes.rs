@@ -1,29 +1,37 @@
 //! Which session a datagram belongs to: the table behind the one port.
 //!
-//! A session is known by its ICE user fragment. An address becomes a session's only by a check that proves
-//! the session's password, and only then may anything else come from it: the `webrtc` crate itself accepts
-//! packets from anywhere. Bytes and an `Instant` in, a verdict out; no socket and no task.
+//! A session is known by its ICE user fragment. An address becomes a session's only by a check that
+//! proves the session's password, and only then may anything else come from it: the `webrtc` crate
+//! itself accepts packets from anywhere. Bytes and an `Instant` in, a verdict out; no socket and no
+//! task.
 
-use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashMap,
+    net::{IpAddr, SocketAddr},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
-use super::inbox::Inbox;
-use super::stun::{Class, Message, Password};
 use parking_lot::Mutex;
 
-/// Sessions on one port. A connection costs about 1 MiB when busy; a machine that serves more publishers
-/// than this runs out of processor long before.
+use super::{
+    inbox::Inbox,
+    stun::{Class, Message, Password},
+};
+
+/// Sessions on one port. A connection costs about 1 MiB when busy; a machine that serves more
+/// publishers than this runs out of processor long before.
 pub const MAX_SESSIONS: usize = 4096;
 
-/// Addresses one session may prove. A browser has a handful (each interface, IPv4 and IPv6, changed by NAT);
-/// the connection keeps every one it has seen, so the number has to end somewhere.
+/// Addresses one session may prove. A browser has a handful (each interface, IPv4 and IPv6, changed
+/// by NAT); the connection keeps every one it has seen, so the number has to end somewhere.
 pub const MAX_ADDRESSES_PER_SESSION: usize = 16;
 
-/// An address stays with its session as long as it was heard from this recently, so that another publisher
-/// cannot take it away by sending checks of its own with a forged source.
+/// An address stays with its session as long as it was heard from this recently, so that another
+/// publisher cannot take it away by sending checks of its own with a forged source.
 pub const ADDRESS_HOLD: Duration = Duration::from_secs(5);
 
 /// A datagram at least this long that is not STUN carries a piece of a message. Acknowledgements,
@@ -39,7 +47,7 @@ pub struct Peer {
     pub v4: Inbox,
     /// Datagrams from IPv6 addresses.
     pub v6: Inbox,
-    /// Datagrams with a piece of a message so far.
+    /// Reads that brought pieces of messages so far.
     data: AtomicU64,
     /// Whether a check with the right password has come.
     proven: AtomicBool,
@@ -62,7 +70,7 @@ impl Peer {
         }
     }
 
-    /// Datagrams received so far that carry a piece of a message.
+    /// Reads so far that brought pieces of messages; the kernel may join several datagrams in one.
     #[must_use]
     pub fn data_packets(&self) -> u64 {
         self.data.load(Ordering::Relaxed)
@@ -146,7 +154,8 @@ pub struct Routes {
 }
 
 impl Routes {
-    /// Lets checks for `peer` in. `false` when there are [`MAX_SESSIONS`] or the user fragment is taken.
+    /// Lets checks for `peer` in. `false` when there are [`MAX_SESSIONS`] or the user fragment is
+    /// taken.
     #[must_use]
     pub fn register(&mut self, peer: Arc<Peer>) -> bool {
         if self.by_ufrag.len() >= MAX_SESSIONS || self.by_ufrag.contains_key(&peer.ufrag) {
@@ -191,9 +200,10 @@ impl Routes {
 
     /// Routes a STUN message; a proven check also makes `from` an address of its session.
     ///
-    /// The ICE agent of the `webrtc` crate, asked to use a pair before its own check of that pair was
-    /// answered, forgets the request, and the browser repeats it only 50 to 500 ms later. So the newest such
-    /// request is kept and, when the answer to the agent's check comes by, handed over again behind it.
+    /// The ICE agent of the `webrtc` crate, asked to use a pair before its own check of that pair
+    /// was answered, forgets the request, and the browser repeats it only 50 to 500 ms later. So
+    /// the newest such request is kept and, when the answer to the agent's check comes by, handed
+    /// over again behind it.
     pub fn stun(
         &mut self,
         raw: &[u8],
@@ -241,7 +251,8 @@ impl Routes {
         }
         let known = self.by_address.get(&from).is_some_and(|route| Arc::ptr_eq(&route.peer, &peer));
         if !known {
-            // Counting is linear in the table, but happens once for each new address of a proven sender.
+            // Counting is linear in the table, but happens once for each new address of a proven
+            // sender.
             let owned =
                 self.by_address.values().filter(|route| Arc::ptr_eq(&route.peer, &peer)).count();
             if owned >= MAX_ADDRESSES_PER_SESSION {

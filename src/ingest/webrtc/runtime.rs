@@ -1,31 +1,32 @@
-//! What the `webrtc` crate runs on: tokio for tasks and time, and a virtual socket over the one port.
+//! What the `webrtc` crate runs on: tokio for tasks and time, and a virtual socket over the one
+//! port.
 //!
-//! One value for each session, so that the socket it hands out is that session's and its tasks can be ended
-//! with it. TCP and name resolution are refused: nothing here gathers candidates.
+//! One value for each session, so that the socket it hands out is that session's and its tasks can
+//! be ended with it. TCP and name resolution are refused: nothing here gathers candidates.
 
-use std::future::Future;
-use std::io::{self, IoSliceMut};
-use std::net::SocketAddr;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::Duration;
+use std::{
+    future::Future,
+    io::{self, IoSliceMut},
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use parking_lot::Mutex;
-use tokio::sync::watch;
-use tokio::task::AbortHandle;
+use tokio::{sync::watch, task::AbortHandle};
 use webrtc::runtime::{
     AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, RecvMeta, Runtime,
     Transmit,
 };
 
-use super::one_port::Shared;
-use super::routes::Peer;
+use super::{one_port::Shared, routes::Peer};
 
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// Most datagrams the kernel coalesces into one read (`UDP_MAX_SEGMENTS`). The crate sizes its buffer from
-/// it, 1500 bytes each, which is more than any coalesced read can have.
+/// Most datagrams the kernel coalesces into one read (`UDP_MAX_SEGMENTS`). The crate sizes its
+/// buffer from it, 1500 bytes each, which is more than any coalesced read can have.
 const GRO_SEGMENTS: usize = 64;
 
 /// See the module's header.
@@ -43,8 +44,8 @@ impl SessionRuntime {
         Self { port, peer, tasks: Mutex::default(), stopped }
     }
 
-    /// Ends the tasks of the connection. The crate leaves its task running when a connection is merely
-    /// dropped.
+    /// Ends the tasks of the connection. The crate leaves its task running when a connection is
+    /// merely dropped.
     pub(super) fn abort(&self) {
         let tasks = std::mem::take(&mut *self.tasks.lock());
         for task in tasks {
@@ -70,8 +71,8 @@ impl Runtime for SessionRuntime {
         &self,
         placeholder: std::net::UdpSocket,
     ) -> io::Result<Arc<dyn AsyncUdpSocket>> {
-        // The crate can only be given sockets that it bound itself. Its own is closed here and now; the
-        // address serves as the name of the local candidate, which nobody outside sees.
+        // The crate can only be given sockets that it bound itself. Its own is closed here and now;
+        // the address serves as the name of the local candidate, which nobody outside sees.
         Ok(Arc::new(VirtualSocket {
             local: placeholder.local_addr()?,
             port: self.port.clone(),

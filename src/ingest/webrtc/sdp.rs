@@ -1,22 +1,25 @@
 //! ICE candidates in session descriptions: ours into the answer, the browser's out of the offer.
 //!
-//! Works on lines of text only. What a description means beyond its candidates is left to the `webrtc` crate.
+//! Works on lines of text only. What a description means beyond its candidates is left to the
+//! `webrtc` crate.
 
-use std::fmt::Write as _;
-use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::{
+    fmt::Write as _,
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+};
 
-/// Addresses announced in one answer. A machine with many containers has hundreds of interfaces; a browser
-/// tries all it is told, each with several of its own.
+/// Addresses announced in one answer. A machine with many containers has hundreds of interfaces; a
+/// browser tries all it is told, each with several of its own.
 pub const MAX_LOCAL_CANDIDATES: usize = 16;
 
-/// Candidates of one browser that are tried from here. They only help through a firewall on the server's
-/// side, since the browser's own checks tell its address; and each makes the server send a few packets to an
-/// address that nothing has proven.
+/// Candidates of one browser that are tried from here. They only help through a firewall on the
+/// server's side, since the browser's own checks tell its address; and each makes the server send a
+/// few packets to an address that nothing has proven.
 pub const MAX_REMOTE_CANDIDATES: usize = 16;
 
-/// Longest data channel message that is announced and received, in bytes: the most the crate allows, and what
-/// Chromium announces itself.
+/// Longest data channel message that is announced and received, in bytes: the most the crate
+/// allows, and what Chromium announces itself.
 pub const MAX_MESSAGE_BYTES: usize = 262_144;
 
 /// The preference of a host candidate's type (RFC 8445 section 5.1.2.2).
@@ -53,8 +56,8 @@ pub enum CandidateError {
 }
 
 impl Candidates {
-    /// The addresses of a socket bound to `bound`: that one, or, for a wildcard, those of the machine's
-    /// interfaces (loopback last), looked up anew for every answer.
+    /// The addresses of a socket bound to `bound`: that one, or, for a wildcard, those of the
+    /// machine's interfaces (loopback last), looked up anew for every answer.
     #[must_use]
     pub fn local(bound: SocketAddr) -> Self {
         Self(if bound.ip().is_unspecified() {
@@ -64,8 +67,8 @@ impl Candidates {
         })
     }
 
-    /// Exactly these, each `HOST:PORT`, in this order of preference. Names are resolved once, now; a name with
-    /// several addresses gives several candidates.
+    /// Exactly these, each `HOST:PORT`, in this order of preference. Names are resolved once, now;
+    /// a name with several addresses gives several candidates.
     ///
     /// # Errors
     /// When one cannot be resolved or can be reached by nobody.
@@ -132,8 +135,8 @@ fn is_link_local(ip: IpAddr) -> bool {
     }
 }
 
-/// The answer with `addresses` as its only candidates, in every media section, and the note that no more
-/// will come.
+/// The answer with `addresses` as its only candidates, in every media section, and the note that no
+/// more will come.
 #[must_use]
 pub fn with_candidates(answer: &str, addresses: &[SocketAddr]) -> String {
     let mut lines = String::new();
@@ -173,11 +176,12 @@ pub fn with_candidates(answer: &str, addresses: &[SocketAddr]) -> String {
     out
 }
 
-/// The offer as the `webrtc` crate is to see it, and the candidates (`candidate:…`) that were in it and may be
-/// tried from here.
+/// The offer as the `webrtc` crate is to see it, and the candidates (`candidate:…`) that were in it
+/// and may be tried from here.
 ///
-/// The crate refuses to *receive* messages longer than the offer says its sender accepts (65,536 bytes when
-/// it says nothing), and the connection with them. So the offer is made to say what our answer says.
+/// The crate refuses to *receive* messages longer than the offer says its sender accepts (65,536
+/// bytes when it says nothing), and the connection with them. So the offer is made to say what our
+/// answer says.
 #[must_use]
 pub fn prepare_offer(offer: &str) -> (String, Vec<String>) {
     let mut rest = String::with_capacity(offer.len() + 64);
@@ -209,8 +213,9 @@ fn close_application(in_application: bool, sdp: &mut String) {
     }
 }
 
-/// Whether a candidate (`candidate:FOUNDATION COMPONENT udp PRIORITY IP PORT typ …`) names an address that
-/// checks can go to. Names (`….local`, which browsers use to hide addresses) and TCP are not.
+/// Whether a candidate (`candidate:FOUNDATION COMPONENT udp PRIORITY IP PORT typ …`) names an
+/// address that checks can go to. Names (`….local`, which browsers use to hide addresses) and TCP
+/// are not.
 #[must_use]
 pub fn is_usable(candidate: &str) -> bool {
     let candidate = candidate.strip_prefix("candidate:").unwrap_or(candidate);
@@ -232,13 +237,17 @@ pub fn is_usable(candidate: &str) -> bool {
 mod tests {
     use super::*;
 
+    fn at(address: &str) -> SocketAddr {
+        address.parse().expect("an address")
+    }
+
     const ANSWER: &str = "v=0\r\no=- 1 2 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n\
         m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\n\
         a=candidate:1 1 udp 1 127.0.0.1 40000 typ host\r\na=end-of-candidates\r\na=mid:0\r\n";
 
     #[test]
     fn our_candidates_replace_those_of_the_crate() {
-        let addresses = ["192.0.2.1:8080".parse().unwrap(), "[2001:db8::1]:8080".parse().unwrap()];
+        let addresses = [at("192.0.2.1:8080"), at("[2001:db8::1]:8080")];
         let answer = with_candidates(ANSWER, &addresses);
         assert!(!answer.contains("40000"), "{answer}");
         assert!(
@@ -253,7 +262,7 @@ mod tests {
     #[test]
     fn every_media_section_gets_them_and_the_session_part_none() {
         let two = format!("{ANSWER}m=video 9 UDP/TLS/RTP/SAVPF 96\na=mid:1\n");
-        let answer = with_candidates(&two, &["192.0.2.1:1".parse().unwrap()]);
+        let answer = with_candidates(&two, &[at("192.0.2.1:1")]);
         let sections: Vec<&str> = answer.split("m=").collect();
         let counts: Vec<usize> =
             sections.iter().map(|s| s.matches("a=candidate:").count()).collect();
@@ -288,14 +297,14 @@ mod tests {
 
     #[test]
     fn a_bound_address_is_announced_alone_and_a_wildcard_by_its_interfaces() {
-        let bound = "192.0.2.1:7".parse().unwrap();
+        let bound = at("192.0.2.1:7");
         assert_eq!(Candidates::local(bound).addresses(), [bound]);
-        let v4 = Candidates::local("0.0.0.0:7".parse().unwrap()).addresses();
+        let v4 = Candidates::local(at("0.0.0.0:7")).addresses();
         assert_eq!(v4.last().map(ToString::to_string).as_deref(), Some("127.0.0.1:7"));
         assert!(v4.iter().all(SocketAddr::is_ipv4) && v4.len() <= MAX_LOCAL_CANDIDATES);
-        let both = Candidates::local("[::]:7".parse().unwrap()).addresses();
-        assert!(both.contains(&"[::1]:7".parse().unwrap()));
-        assert!(both.contains(&"127.0.0.1:7".parse().unwrap()));
+        let both = Candidates::local(at("[::]:7")).addresses();
+        assert!(both.contains(&at("[::1]:7")));
+        assert!(both.contains(&at("127.0.0.1:7")));
     }
 
     #[tokio::test]
@@ -303,7 +312,7 @@ mod tests {
         let hosts = |list: &[&str]| list.iter().map(|h| (*h).to_owned()).collect::<Vec<_>>();
         let good = Candidates::announced(&hosts(&["203.0.113.5:8080", "localhost:9"])).await;
         let addresses = good.expect("resolves").addresses();
-        assert_eq!(addresses[0], "203.0.113.5:8080".parse::<SocketAddr>().unwrap());
+        assert_eq!(addresses[0], at("203.0.113.5:8080"));
         assert!(addresses[1..].iter().all(|a| a.ip().is_loopback() && a.port() == 9));
         for bad in ["203.0.113.5", "0.0.0.0:8080", "203.0.113.5:0", ""] {
             assert!(Candidates::announced(&hosts(&[bad])).await.is_err(), "{bad:?}");

@@ -1,76 +1,42 @@
 //! One publisher's WebRTC connection: from its offer to the messages on its data channels.
 //!
-//! Knows nothing of cameras or frames: it yields [`Event`]s, which the caller must take at once, for the
-//! connection holds at most 256 of them. Signaling, the relay and what a message means are elsewhere.
+//! Knows nothing of cameras or frames: it yields [`Event`]s, which the caller must take at once,
+//! for the connection holds at most 256 of them. Signaling, the relay and what a message means are
+//! elsewhere.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-use bytes::{Bytes, BytesMut};
-use rand::distr::{Alphanumeric, SampleString};
-use rtc::ice::mdns::MulticastDnsMode;
-use rtc::peer_connection::configuration::setting_engine::SctpMaxMessageSize;
-use rtc::peer_connection::transport::RTCDtlsRole;
-use tokio::sync::{mpsc, watch};
-use tokio::time::{Interval, MissedTickBehavior};
-use webrtc::data_channel::{DataChannel, DataChannelEvent, RTCDataChannelInit};
-use webrtc::peer_connection::{
-    PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCIceCandidateInit,
-    RTCPeerConnectionState, RTCSessionDescription, SettingEngine, SettingEngineBuilder,
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
-use super::one_port::{Port, Registration};
-use super::routes::Peer;
-use super::runtime::SessionRuntime;
-use super::sdp;
-use super::stall::StallWatch;
+use bytes::{Bytes, BytesMut};
+use tokio::time::{Interval, MissedTickBehavior};
+use webrtc::{
+    data_channel::{DataChannel, DataChannelEvent},
+    peer_connection::{RTCIceCandidateInit, RTCPeerConnectionState, RTCSessionDescription},
+};
+
+use super::{
+    connection::{CLOSE_TIMEOUT, Connection, Full, Reliability, close_later},
+    one_port::Port,
+    sdp,
+    stall::StallWatch,
+};
 
 /// The label of the channel that the server opens.
 pub const FRAMES: &str = "frames";
 
-/// A connection whose channel is not open this long after the answer has failed. Chromium itself gives up
-/// after 15 s.
+/// A connection whose channel is not open this long after the answer has failed. Chromium itself
+/// gives up after 15 s.
 pub const OPEN_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Silence after which ICE says `disconnected`, the time from then to `failed`, and the distance of checks
-/// that keep an idle path open. A publisher that vanished is noticed in about 4 s (30 s by default).
-const ICE_DISCONNECTED: Duration = Duration::from_millis(1500);
-const ICE_FAILED: Duration = Duration::from_secs(3);
-const ICE_KEEPALIVE: Duration = Duration::from_millis(500);
-
-/// Distance of the pokes while the channel opens. The crate's task leaves handshake packets lying until its
-/// next timer unless something wakes it; with a poke the opening takes a quarter of the time.
+/// Distance of the pokes while the channel opens. The crate's task leaves handshake packets lying
+/// until its next timer unless something wakes it; with a poke the opening takes a quarter of the
+/// time.
 const POKE: Duration = Duration::from_millis(5);
 
 /// How often a channel that the page opened is looked at for a stall.
 const STALL_CHECK: Duration = Duration::from_millis(250);
-
-/// Channels of the page waiting to be taken. One is used at a time; further ones are closed.
-const WAITING_CHANNELS: usize = 4;
-
-/// Letters of the ICE user fragment and password: over 95 and 190 bits, where RFC 8445 section 5.3 asks for
-/// 24 and 128.
-const UFRAG_LEN: usize = 16;
-const PASSWORD_LEN: usize = 32;
-
-/// Longest wait for the connection to say goodbye.
-const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
-
-/// How the server's channel treats loss. It is unordered in either case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reliability {
-    /// A message is repeated until it is this old (`maxPacketLifeTime`).
-    LifetimeMs(u16),
-    /// A message is repeated this often (`maxRetransmits`).
-    Retransmits(u16),
-}
-
-impl Default for Reliability {
-    /// 150 ms: every 40 KB frame arrives at 5 % packet loss, and no frame is shown later than it is worth.
-    fn default() -> Self {
-        Self::LifetimeMs(150)
-    }
-}
 
 /// Who opens the data channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,8 +57,8 @@ pub enum AnswerError {
     #[error("the offer has no application section; create a data channel before the offer")]
     NoDataChannel,
     /// The port has as many sessions as it takes.
-    #[error("the server has as many WebRTC publishers as it takes")]
-    Full,
+    #[error(transparent)]
+    Full(#[from] Full),
 }
 
 /// What happens on a connection.
@@ -104,7 +70,8 @@ pub enum Event {
     Binary(Bytes),
     /// A text message.
     Text(String),
-    /// The page's own channel is closed: by the page, or from here because it had stalled. The connection lives.
+    /// The page's own channel is closed: by the page, or from here because it had stalled. The
+    /// connection lives.
     ChannelClosed {
         /// Whether it was closed from here.
         stalled: bool,
@@ -132,16 +99,12 @@ struct PageChannel {
     stall: StallWatch,
 }
 
-/// One connection. Dropping it ends it and frees its place on the port; [`Session::close`] also says goodbye.
+/// One connection. Dropping it ends it and frees its place on the port; [`Session::close`] also
+/// says goodbye.
 pub struct Session {
-    connection: Arc<dyn PeerConnection>,
-    runtime: Arc<SessionRuntime>,
-    registration: Registration,
+    connection: Connection,
     frames: Option<Arc<dyn DataChannel>>,
     page: Option<PageChannel>,
-    offered: mpsc::Receiver<Arc<dyn DataChannel>>,
-    state: watch::Receiver<RTCPeerConnectionState>,
-    stopped: watch::Receiver<bool>,
     opening: bool,
     answered: Instant,
     tick: Interval,
@@ -170,39 +133,13 @@ impl Session {
         if !offer.lines().any(|line| line.starts_with("m=application")) {
             return Err(AnswerError::NoDataChannel);
         }
-        let ufrag = Alphanumeric.sample_string(&mut rand::rng(), UFRAG_LEN);
-        let password = Alphanumeric.sample_string(&mut rand::rng(), PASSWORD_LEN);
-        let peer = Peer::new(ufrag.clone(), &password);
-        let registration = Registration::new(shared.clone(), peer).ok_or(AnswerError::Full)?;
-
-        let (stopped_tx, stopped) = watch::channel(false);
-        let (state_tx, state) = watch::channel(RTCPeerConnectionState::New);
-        let (offered_tx, offered) = mpsc::channel(WAITING_CHANNELS);
-        let runtime =
-            Arc::new(SessionRuntime::new(shared.clone(), registration.peer.clone(), stopped_tx));
-        // One placeholder for each address family the port speaks; see `SessionRuntime::wrap_udp_socket`.
-        let mut placeholders = vec!["127.0.0.1:0"];
-        if shared.speaks_v6() {
-            placeholders.push("[::1]:0");
-        }
-        let connection = PeerConnectionBuilder::new()
-            .with_setting_engine(settings(ufrag, password))
-            .with_runtime(runtime.clone())
-            .with_handler(Arc::new(Handler { state: state_tx, offered: offered_tx }))
-            .with_udp_addrs(placeholders)
-            .build()
-            .await?;
+        let connection = Connection::open(&shared).await?;
         let mut tick = tokio::time::interval(POKE);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut session = Self {
-            connection: Arc::new(connection),
-            runtime,
-            registration,
+            connection,
             frames: None,
             page: None,
-            offered,
-            state,
-            stopped,
             opening: true,
             answered: Instant::now(),
             tick,
@@ -218,21 +155,22 @@ impl Session {
 
     async fn negotiate(&mut self, offer: String, opener: Opener) -> webrtc::error::Result<String> {
         if let Opener::Server(reliability) = opener {
-            // Before the offer is taken in, so that it opens with the transport. Opening it here rather than
-            // in the page is what keeps it alive under loss, see `stall`.
+            // Before the offer is taken in, so that it opens with the transport. Opening it here
+            // rather than in the page is what keeps it alive under loss, see `stall`.
             let channel =
-                self.connection.create_data_channel(FRAMES, Some(init(reliability))).await?;
+                self.connection.peer.create_data_channel(FRAMES, Some(reliability.init())).await?;
             self.frames = Some(channel);
         }
-        self.connection.set_remote_description(RTCSessionDescription::offer(offer)?).await?;
-        let answer = self.connection.create_answer(None).await?;
+        self.connection.peer.set_remote_description(RTCSessionDescription::offer(offer)?).await?;
+        let answer = self.connection.peer.create_answer(None).await?;
         let sdp = answer.sdp.clone();
-        self.connection.set_local_description(answer).await?;
+        self.connection.peer.set_local_description(answer).await?;
         Ok(sdp)
     }
 
     /// Tries another address of the page, `candidate:…`. Ones that cannot be used, and more than
-    /// [`sdp::MAX_REMOTE_CANDIDATES`], are passed over: the page's own checks tell its address anyhow.
+    /// [`sdp::MAX_REMOTE_CANDIDATES`], are passed over: the page's own checks tell its address
+    /// anyhow.
     pub async fn add_candidate(&mut self, candidate: &str) {
         if self.remote_candidates >= sdp::MAX_REMOTE_CANDIDATES || !sdp::is_usable(candidate) {
             return;
@@ -242,12 +180,13 @@ impl Session {
             candidate: candidate.to_owned(),
             ..RTCIceCandidateInit::default()
         };
-        if let Err(error) = self.connection.add_ice_candidate(init).await {
+        if let Err(error) = self.connection.peer.add_ice_candidate(init).await {
             tracing::debug!(%error, candidate, "passed over a remote candidate");
         }
     }
 
-    /// What happens next. Cancel safe: a dropped call loses nothing. After [`Event::Ended`] it never returns.
+    /// What happens next. Cancel safe: a dropped call loses nothing. After [`Event::Ended`] it
+    /// never returns.
     pub async fn next(&mut self) -> Event {
         if self.ended {
             return std::future::pending().await;
@@ -257,12 +196,12 @@ impl Session {
             let event = tokio::select! {
                 event = poll(self.frames.as_ref()) => self.on_frames(event),
                 event = poll(page) => self.on_page(event),
-                Some(channel) = self.offered.recv() => {
+                Some(channel) = self.connection.offered.recv() => {
                     self.take_page_channel(channel);
                     None
                 }
-                Ok(()) = self.state.changed() => self.on_state(),
-                Ok(()) = self.stopped.changed() => Some(Event::Ended(End::Closed)),
+                Ok(()) = self.connection.state.changed() => self.on_state(),
+                Ok(()) = self.connection.stopped.changed() => Some(Event::Ended(End::Closed)),
                 _ = self.tick.tick() => self.on_tick().await,
             };
             if let Some(event) = event {
@@ -328,7 +267,7 @@ impl Session {
     }
 
     fn on_state(&mut self) -> Option<Event> {
-        match *self.state.borrow_and_update() {
+        match *self.connection.state.borrow_and_update() {
             RTCPeerConnectionState::Failed => Some(Event::Ended(End::Lost)),
             RTCPeerConnectionState::Closed => Some(Event::Ended(End::Closed)),
             _ => None,
@@ -340,13 +279,13 @@ impl Session {
             if self.answered.elapsed() >= OPEN_TIMEOUT {
                 return Some(Event::Ended(End::NotOpened));
             }
-            if let (Some(frames), true) = (&self.frames, self.registration.peer.is_proven()) {
+            if let (Some(frames), true) = (&self.frames, self.connection.place.peer.is_proven()) {
                 // Changes nothing; it wakes the connection's task, which then sends what it has.
                 let _ = frames.set_buffered_amount_low_threshold(0).await;
             }
             return None;
         }
-        let packets = self.registration.peer.data_packets();
+        let packets = self.connection.place.peer.data_packets();
         let page = self.page.as_mut()?;
         if !page.stall.is_stalled(packets, Instant::now()) {
             return None;
@@ -359,22 +298,8 @@ impl Session {
 
     /// Ends the connection and lets the page know.
     pub async fn close(self) {
-        let _ = tokio::time::timeout(CLOSE_TIMEOUT, self.connection.close()).await;
+        let _ = tokio::time::timeout(CLOSE_TIMEOUT, self.connection.peer.close()).await;
     }
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        self.runtime.abort();
-    }
-}
-
-/// Closing takes the connection's lock, which the caller must not wait for; the channel is kept until then.
-fn close_later(channel: Arc<dyn DataChannel>) {
-    tokio::spawn(async move {
-        let closed = tokio::time::timeout(CLOSE_TIMEOUT, channel.close()).await;
-        tracing::debug!(?closed, "closed a data channel");
-    });
 }
 
 async fn poll(channel: Option<&Arc<dyn DataChannel>>) -> Option<DataChannelEvent> {
@@ -390,48 +315,4 @@ fn message_event(is_string: bool, data: BytesMut) -> Option<Event> {
     }
     // Browsers send valid UTF-8 only; anything else is nobody's message.
     String::from_utf8(data.to_vec()).ok().map(Event::Text)
-}
-
-fn init(reliability: Reliability) -> RTCDataChannelInit {
-    let (lifetime, retransmits) = match reliability {
-        Reliability::LifetimeMs(ms) => (Some(ms), None),
-        Reliability::Retransmits(n) => (None, Some(n)),
-    };
-    RTCDataChannelInit {
-        ordered: false,
-        max_packet_life_time: lifetime,
-        max_retransmits: retransmits,
-        ..RTCDataChannelInit::default()
-    }
-}
-
-fn settings(ufrag: String, password: String) -> SettingEngine {
-    SettingEngineBuilder::new()
-        .with_ice_credentials(ufrag, password)
-        .with_ice_timeouts(Some(ICE_DISCONNECTED), Some(ICE_FAILED), Some(ICE_KEEPALIVE))
-        .with_multicast_dns_mode(MulticastDnsMode::Disabled)
-        // The browser starts the handshake as soon as it has a path: 410 → 126 ms to the open channel.
-        .with_answering_dtls_role(RTCDtlsRole::Server)
-        // Announces 262,144 bytes; with the default of 65,536 a browser's `send()` throws above that.
-        .with_sctp_max_message_size(SctpMaxMessageSize::Unbounded)
-        .build()
-}
-
-struct Handler {
-    state: watch::Sender<RTCPeerConnectionState>,
-    offered: mpsc::Sender<Arc<dyn DataChannel>>,
-}
-
-#[async_trait::async_trait]
-impl PeerConnectionEventHandler for Handler {
-    async fn on_connection_state_change(&self, state: RTCPeerConnectionState) {
-        self.state.send_replace(state);
-    }
-
-    async fn on_data_channel(&self, channel: Arc<dyn DataChannel>) {
-        // Runs on the connection's own task, which must not wait.
-        if let Err(refused) = self.offered.try_send(channel) {
-            close_later(refused.into_inner());
-        }
-    }
 }

@@ -1,17 +1,18 @@
 //! Notices a data channel that is dead although the connection lives.
 //!
-//! On an unordered channel that the *page* opened, the `webrtc` crate (0.21.1) never frees the fragments of
-//! messages that the sender gave up. Its receive window goes to zero and no message comes again, while the
-//! sender keeps probing. Told the number of data packets and when messages complete, this says when that is
-//! so. Pure logic: the clock comes in as an `Instant`.
+//! On an unordered channel that the *page* opened, the `webrtc` crate (0.21.1) never frees the
+//! fragments of messages that the sender gave up. Its receive window goes to zero and no message
+//! comes again, while the sender keeps probing. Told the number of data packets and when messages
+//! complete, this says when that is so. Pure logic: the clock comes in as an `Instant`.
 
 use std::time::{Duration, Instant};
 
-/// Without a complete message for this long, while data keeps coming, a channel is taken as dead. A frame
-/// that needs longer than this to arrive is not live anyhow.
+/// Without a complete message for this long, while data keeps coming, a channel is taken as dead. A
+/// frame that needs longer than this to arrive is not live anyhow.
 pub const STALL_AFTER: Duration = Duration::from_secs(4);
 
-/// Packets this soon after a message are its own last repetitions, or the start of one that was given up.
+/// Packets this soon after a message are its own last repetitions, or the start of one that was
+/// given up.
 const SETTLE: Duration = Duration::from_millis(500);
 
 /// Fewer packets than this do not show that the sender is still at it.
@@ -55,7 +56,8 @@ impl StallWatch {
 mod tests {
     use super::*;
 
-    /// Asks each 250 ms for `secs`, with the packets and messages that `at` tells for each millisecond.
+    /// Asks each 250 ms for `secs`, with the packets and messages that `at` tells for each
+    /// millisecond.
     fn first_stall(secs: u64, at: impl Fn(u64) -> (u64, bool)) -> Option<u64> {
         let start = Instant::now();
         let mut watch = StallWatch::new(start);

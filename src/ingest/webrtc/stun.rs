@@ -1,8 +1,8 @@
-//! The little of STUN (RFC 8489) that routing needs: is this datagram STUN, for whom is it, and did its
-//! sender know the password?
+//! The little of STUN (RFC 8489) that routing needs: is this datagram STUN, for whom is it, and did
+//! its sender know the password?
 //!
-//! Bytes in, facts out. No socket, no table, no state of an ICE agent: the `webrtc` crate's own agent
-//! answers the requests. This only decides who may see them.
+//! Bytes in, facts out. No socket, no table, no state of an ICE agent: the `webrtc` crate's own
+//! agent answers the requests. This only decides who may see them.
 
 use ring::hmac;
 
@@ -10,8 +10,8 @@ use ring::hmac;
 const HEADER: usize = 20;
 /// The constant in bytes 4 to 7 of every message.
 const MAGIC_COOKIE: [u8; 4] = [0x21, 0x12, 0xA4, 0x42];
-/// A longer message is not looked at: an ICE check has about 100 bytes, and what does not fit into one
-/// Ethernet packet is not a check.
+/// A longer message is not looked at: an ICE check has about 100 bytes, and what does not fit into
+/// one Ethernet packet is not a check.
 const MAX_MESSAGE: usize = 1500;
 
 const BINDING_REQUEST: u16 = 0x0001;
@@ -111,8 +111,9 @@ impl<'a> Message<'a> {
         username.split_once(':').map(|(receiver, _)| receiver)
     }
 
-    /// Whether the sender knew the password: MESSAGE-INTEGRITY over everything before it, with the header's
-    /// length as if the message ended there (RFC 8489 section 14.5). Costs one HMAC-SHA1, about 1 µs.
+    /// Whether the sender knew the password: MESSAGE-INTEGRITY over everything before it, with the
+    /// header's length as if the message ended there (RFC 8489 section 14.5). Costs one HMAC-SHA1,
+    /// about 1 µs.
     #[must_use]
     pub fn verify(&self, password: &Password) -> bool {
         let Some(at) = self.integrity_at else {
@@ -190,8 +191,8 @@ mod tests {
     use super::testing::request;
     use super::*;
 
-    /// RFC 5769 section 2.1: a request with SOFTWARE, PRIORITY, ICE-CONTROLLED, USERNAME, integrity and
-    /// fingerprint.
+    /// RFC 5769 section 2.1: a request with SOFTWARE, PRIORITY, ICE-CONTROLLED, USERNAME, integrity
+    /// and fingerprint.
     const RFC5769_REQUEST: [u8; 108] = [
         0x00, 0x01, 0x00, 0x58, 0x21, 0x12, 0xa4, 0x42, 0xb7, 0xe7, 0xa7, 0x01, 0xbc, 0x34, 0xd6,
         0x86, 0xfa, 0x87, 0xdf, 0xae, 0x80, 0x22, 0x00, 0x10, 0x53, 0x54, 0x55, 0x4e, 0x20, 0x74,

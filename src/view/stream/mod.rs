@@ -35,7 +35,7 @@ use self::{
     writer::{COMMANDS, Command, Figures, MAX_WANTED, Writer},
 };
 use crate::{
-    net::{self, ApiError, WebSocketUpgrade},
+    net::{ApiError, WebSocketUpgrade},
     relay::{CameraId, Registry},
 };
 

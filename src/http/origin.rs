@@ -1,0 +1,135 @@
+//! Which sites' pages may use a port (RFC 6454, and the Fetch standard's CORS protocol).
+//!
+//! A browser lets any page open a WebSocket to any server, so without this a page of a stranger could
+//! watch the cameras of whoever visits it. Programs that are no browser send no `Origin` and pass.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+
+use crate::net::{ApiError, WebSocketUpgrade};
+
+/// How long a browser may remember a preflight's answer, in seconds.
+const PREFLIGHT_MAX_AGE: &str = "600";
+
+/// Headers of ours that a page elsewhere may read.
+const EXPOSED: &str = "etag, x-framecast-seq, x-framecast-captured-us, x-framecast-received-us, \
+                       x-framecast-age-ms";
+
+/// The sites of `--allow-origin`, beside the server's own pages and those on the same machine.
+#[derive(Debug, Clone, Default)]
+pub struct Origins(Arc<[String]>);
+
+impl Origins {
+    /// Each as a browser sends it, `https://host` or `http://host:port`; `*` is any.
+    pub fn new(allowed: &[String]) -> Self {
+        let plain = |origin: &String| origin.trim_end_matches('/').to_ascii_lowercase();
+        Self(allowed.iter().map(plain).collect())
+    }
+
+    fn allow(&self, origin: &str, host: Option<&str>) -> bool {
+        let origin = origin.to_ascii_lowercase();
+        if self.0.iter().any(|allowed| *allowed == "*" || *allowed == origin) {
+            return true;
+        }
+        let (Some((_, theirs)), Some(ours)) = (origin.split_once("://"), host) else {
+            return false;
+        };
+        // A page served on this machine, such as a page's development server, is its owner's.
+        theirs.eq_ignore_ascii_case(ours) || is_loopback(theirs) && is_loopback(ours)
+    }
+}
+
+/// Whether a `host[:port]` names this very machine.
+fn is_loopback(authority: &str) -> bool {
+    let host = match authority.strip_prefix('[') {
+        Some(v6) => v6.split(']').next().unwrap_or_default(),
+        None => authority.split(':').next().unwrap_or_default(),
+    };
+    let by_number = host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    by_number || host.eq_ignore_ascii_case("localhost")
+}
+
+/// Refuses pages of other sites, and tells browsers that the others may read the answers.
+pub(super) async fn guard(
+    State(origins): State<Origins>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let Some(origin) = request.headers().get(header::ORIGIN).cloned() else {
+        return next.run(request).await;
+    };
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    if !origin.to_str().is_ok_and(|origin| origins.allow(origin, host)) {
+        return refuse(request, &origin).await;
+    }
+    let preflight = request.method() == Method::OPTIONS
+        && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    let mut response =
+        if preflight { StatusCode::NO_CONTENT.into_response() } else { next.run(request).await };
+    let headers = response.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    headers.append(header::VARY, HeaderValue::from_static("origin"));
+    allow(headers, header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+    if preflight {
+        allow(headers, header::ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, POST, PUT");
+        allow(headers, header::ACCESS_CONTROL_ALLOW_HEADERS, "content-type, if-none-match");
+        allow(headers, header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_MAX_AGE);
+        // A public site's page that calls a machine at home (Private Network Access).
+        let private = HeaderName::from_static("access-control-allow-private-network");
+        allow(headers, private, "true");
+    }
+    response
+}
+
+fn allow(headers: &mut HeaderMap, name: HeaderName, value: &'static str) {
+    headers.insert(name, HeaderValue::from_static(value));
+}
+
+async fn refuse(request: Request, origin: &HeaderValue) -> Response {
+    let origin = String::from_utf8_lossy(origin.as_bytes()).into_owned();
+    let message =
+        format!("pages of {origin} may not use this server; to allow it: --allow-origin {origin}");
+    let error = ApiError::new("forbidden_origin", message);
+    let (mut parts, _) = request.into_parts();
+    match WebSocketUpgrade::from_parts(&mut parts) {
+        Some(upgrade) => upgrade.refuse(error),
+        None => error.into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_pages_and_pages_of_the_same_machine_pass_and_others_do_not() {
+        let origins = Origins::default();
+        let pass = |origin: &str, host| origins.allow(origin, Some(host));
+        assert!(pass("http://cam.example:8081", "cam.example:8081"));
+        assert!(pass("https://CAM.example", "cam.example"));
+        assert!(pass("http://localhost:5173", "127.0.0.1:8081"));
+        assert!(pass("http://[::1]:5173", "localhost:8081"));
+        assert!(!pass("http://evil.example", "cam.example:8081"));
+        assert!(!pass("http://evil.example", "localhost:8081"));
+        assert!(!pass("http://localhost:5173", "cam.example:8081"));
+        assert!(!pass("http://localhost.evil.example", "localhost:8081"));
+        assert!(!pass("http://127.0.0.1.evil.example", "127.0.0.1:8081"));
+        assert!(!pass("null", "localhost:8081"));
+        assert!(!origins.allow("http://localhost", None));
+    }
+
+    #[test]
+    fn allowed_sites_pass_to_the_letter_and_a_star_is_any() {
+        let origins = Origins::new(&["https://wall.example/".to_owned()]);
+        assert!(origins.allow("https://Wall.example", Some("cam.example")));
+        assert!(!origins.allow("http://wall.example", Some("cam.example")));
+        assert!(!origins.allow("https://wall.example:444", Some("cam.example")));
+        assert!(Origins::new(&["*".to_owned()]).allow("null", None));
+    }
+}

@@ -1,0 +1,102 @@
+//! The routes of each port.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    http::{HeaderMap, Uri},
+    middleware::from_fn_with_state,
+    response::Response,
+    routing::get,
+};
+use rust_embed::RustEmbed;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Origins,
+    origin::guard,
+    pages::{Capture, Viewer, page},
+};
+use crate::{
+    ingest::{self, Ingest, dialect, signaling, webrtc::Port},
+    net::WebSocketUpgrade,
+    view::{
+        self, Rest,
+        stream::{Streams, stream},
+    },
+    wire::signal,
+};
+
+/// What the ingest port's routes need.
+#[derive(Debug, Clone)]
+pub struct IngestPort {
+    /// Hands out producers.
+    pub ingest: Ingest,
+    /// The UDP port of all WebRTC publishers.
+    pub webrtc: Arc<Port>,
+    /// Cancelled when the server drains.
+    pub shutdown: CancellationToken,
+    /// Who may call from a browser.
+    pub origins: Origins,
+}
+
+/// What the view port's routes need.
+#[derive(Debug)]
+pub struct ViewPort {
+    /// The streaming viewers.
+    pub streams: Streams,
+    /// What REST answers.
+    pub rest: Rest,
+    /// Who may call from a browser.
+    pub origins: Origins,
+}
+
+/// Signaling, publishing, and the capture page.
+pub fn ingest_port(port: IngestPort) -> Router {
+    let IngestPort { ingest, webrtc, shutdown, origins } = port;
+    let shared = (ingest.clone(), webrtc.clone(), shutdown.clone());
+    let signal = async move |upgrade: WebSocketUpgrade| {
+        upgrade.on_socket(signal::MAX_TEXT_BYTES, async move |socket| {
+            let (ingest, webrtc, shutdown) = shared;
+            signaling::serve(socket, None, &ingest, &webrtc, shutdown).await;
+        })
+    };
+    let publish = ingest::routes(&ingest);
+    let either = move |upgrade: WebSocketUpgrade| {
+        upgrade.on_socket(dialect::max_socket_message(&ingest), async move |socket| {
+            dialect::serve(socket, &ingest, &webrtc, shutdown).await;
+        })
+    };
+    let routes = publish.route("/signal", get(signal));
+    finish::<Capture>(routes, either, origins)
+}
+
+/// Streaming, stills, figures, and the viewer page.
+pub fn view_port(port: ViewPort) -> Router {
+    let ViewPort { streams, rest, origins } = port;
+    let legacy = streams.clone();
+    let legacy = move |upgrade: WebSocketUpgrade| {
+        upgrade.on_upgrade(|stream, read| legacy.serve_legacy(stream, read))
+    };
+    let routes = Router::new().route("/stream", get(stream)).with_state(streams);
+    let routes = routes.merge(view::routes(rest));
+    finish::<Viewer>(routes, legacy, origins)
+}
+
+/// Adds what every port has: `/` as a page or a WebSocket, the page's files, and the origin guard.
+fn finish<Page: RustEmbed + 'static>(
+    routes: Router,
+    socket: impl FnOnce(WebSocketUpgrade) -> Response + Clone + Send + Sync + 'static,
+    origins: Origins,
+) -> Router {
+    let root = async move |upgrade: Option<WebSocketUpgrade>, uri: Uri, headers: HeaderMap| {
+        match upgrade {
+            Some(upgrade) => socket(upgrade),
+            None => page::<Page>(uri, headers).await,
+        }
+    };
+    routes
+        .route("/", get(root))
+        .fallback(get(page::<Page>))
+        .layer(from_fn_with_state(origins, guard))
+}

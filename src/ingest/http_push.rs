@@ -1,0 +1,389 @@
+//! Publishing over HTTP: `POST` or `PUT` to `/publish/{camera}`.
+//!
+//! Belongs here: bodies, what kind they are, and the answers. Does not: where a frame ends in a
+//! body (`wire`), who holds a camera between two stills ([`Stills`]).
+
+use std::{collections::BTreeMap, time::Duration};
+
+use axum::{
+    Json,
+    body::Body,
+    extract::State,
+    http::{HeaderMap, header},
+    response::{IntoResponse as _, Response},
+};
+use bytes::Bytes;
+use http_body_util::BodyExt as _;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tokio::time::{Instant, timeout};
+
+use super::{Ingest, stills::Stills};
+use crate::{
+    net::{ApiError, Id, Lifetime, Query},
+    relay::{
+        CameraId, DropReason, Outcome, Producer, PublishError, Publisher, Refused, Stamp, Transport,
+    },
+    wire::{
+        envelope,
+        jpeg::JpegError,
+        mjpeg, multipart,
+        pieces::{Piece, SplitError},
+    },
+};
+
+/// A push without a byte for this long is over.
+const STALL: Duration = Duration::from_secs(10);
+
+/// How long, and how many bytes of, a body is still read after its answer: closing at once would
+/// reset the connection, and the answer would be lost with it.
+const DRAIN_TIME: Duration = Duration::from_secs(2);
+const DRAIN_BYTES: usize = 64 << 20;
+
+/// The HTTP door in. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct HttpPush {
+    ingest: Ingest,
+    stills: Stills,
+}
+
+/// What any publisher may say in the query.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct PublishQuery {
+    /// The camera's name for people, at most 80 characters. Default: the id.
+    pub name: Option<String>,
+}
+
+/// The answer to an endless body, once it has ended.
+#[derive(Debug, Serialize)]
+pub struct Summary {
+    camera: String,
+    /// Frames taken.
+    frames: u64,
+    /// Frames refused, by error code.
+    refused: BTreeMap<&'static str, u64>,
+}
+
+impl From<Refused> for ApiError {
+    fn from(refused: Refused) -> Self {
+        Self::new(refused.code(), refused.to_string())
+    }
+}
+
+impl From<PublishError> for ApiError {
+    fn from(error: PublishError) -> Self {
+        Self::new(error.code(), error.to_string())
+    }
+}
+
+impl HttpPush {
+    /// With no stills yet.
+    pub fn new(ingest: Ingest) -> Self {
+        Self { stills: Stills::new(ingest.registry.clone()), ingest }
+    }
+
+    async fn take(&self, asked: Asked<'_>, body: &mut Reader) -> Result<Response, ApiError> {
+        let id = CameraId::parse(asked.camera);
+        let id = id.map_err(|error| ApiError::new("bad_camera_id", error.to_string()))?;
+        let publisher = Publisher { transport: Transport::Http, name: asked.name };
+        if asked.kind == Kind::Still {
+            return self.still(&id, publisher, asked.length, body).await;
+        }
+        let (splitter, head) = self.splitter(&id, &asked.kind, body).await?;
+        let producer = self.ingest.registry.publish(&id, publisher)?;
+        let mut stream = Stream { producer, splitter, frames: 0, refused: BTreeMap::new() };
+        let ended = stream.run(head, body).await;
+        let Stream { producer, frames, refused, .. } = stream;
+        match ended {
+            // `curl -T picture.jpg` does not say what it sends, and means one still.
+            Ok(()) if frames == 1 && asked.length.is_some() => {
+                self.stills.adopt(producer, &body.lifetime);
+            }
+            Ok(()) => producer.close("the push ended"),
+            Err(error) => {
+                producer.close(&error.reason);
+                return Err(error.answer);
+            }
+        }
+        Ok(Json(Summary { camera: id.to_string(), frames, refused }).into_response())
+    }
+
+    async fn still(
+        &self,
+        id: &CameraId,
+        publisher: Publisher,
+        length: Option<u64>,
+        body: &mut Reader,
+    ) -> Result<Response, ApiError> {
+        let max_bytes = self.ingest.registry.limits().frame.max_bytes;
+        let too_large = |bytes: u64| {
+            let error = JpegError::TooLarge { bytes, max_bytes };
+            self.stills.refused(id, error.code());
+            ApiError::new(error.code(), error.to_string())
+        };
+        let announced = length.unwrap_or(0);
+        if announced > max_bytes as u64 {
+            return Err(too_large(announced));
+        }
+        let headroom = envelope::headroom(id.as_str().len());
+        let room = usize::try_from(announced).unwrap_or(0);
+        let mut buf = Vec::with_capacity(headroom + room);
+        buf.resize(headroom, 0);
+        while let Some(chunk) = body.chunk(None).await.map_err(|stop| stop.answer)? {
+            let bytes = buf.len() - headroom + chunk.len();
+            if bytes > max_bytes {
+                return Err(too_large(bytes as u64));
+            }
+            buf.extend_from_slice(&chunk);
+        }
+        let outcome = self.stills.publish(id, publisher, buf, &body.lifetime)?;
+        let (Outcome::Published { seq } | Outcome::Duplicate { seq }) = outcome else {
+            return Err(ApiError::new("bad_request", "a still without a number cannot be late"));
+        };
+        Ok(Json(json!({"camera": id, "seq": seq})).into_response())
+    }
+
+    /// Looks at a body's first bytes. Returns them too.
+    async fn splitter(
+        &self,
+        id: &CameraId,
+        kind: &Kind,
+        body: &mut Reader,
+    ) -> Result<(Splitter, Bytes), ApiError> {
+        let max_bytes = self.ingest.registry.limits().frame.max_bytes;
+        let headroom = envelope::headroom(id.as_str().len());
+        let mut head = Vec::new();
+        while let Some(chunk) = body.chunk(None).await.map_err(|stop| stop.answer)? {
+            // Line ends before the first boundary say nothing.
+            let blank =
+                if head.is_empty() { chunk.len() - chunk.trim_ascii_start().len() } else { 0 };
+            head.extend_from_slice(&chunk[blank..]);
+            if head.len() >= 2 {
+                break;
+            }
+        }
+        let multipart =
+            |boundary| Splitter::Multipart(multipart::Splitter::new(boundary, max_bytes, headroom));
+        let splitter = match (kind, head.get(..2)) {
+            (Kind::Multipart(boundary), _) => multipart(boundary.as_deref()),
+            (_, Some(b"--")) => multipart(None),
+            (_, Some([0xFF, 0xD8])) => Splitter::Jpegs(mjpeg::Splitter::new(max_bytes, headroom)),
+            (_, start) => {
+                self.stills.refused(id, "not_jpeg");
+                let what = if start.is_some() { "starts otherwise" } else { "is empty" };
+                let message = format!(
+                    "send JPEGs (FF D8 ...) or multipart (--boundary ...); this body {what}"
+                );
+                return Err(ApiError::new("not_jpeg", message));
+            }
+        };
+        Ok((splitter, head.into()))
+    }
+}
+
+/// Takes one request, see the module's header.
+pub async fn push(
+    State(door): State<HttpPush>,
+    Id(camera): Id,
+    Query(PublishQuery { name }): Query<PublishQuery>,
+    lifetime: Lifetime,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|it| it.to_str().ok()?.parse().ok());
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok());
+    let kind = kind.map_or(Kind::Unsaid, Kind::of);
+    let mut body = Reader { body, lifetime };
+    let answer = door.take(Asked { camera: &camera, name, length, kind }, &mut body).await;
+    body.drain();
+    answer
+}
+
+/// The request line and header, as far as they matter.
+struct Asked<'a> {
+    camera: &'a str,
+    name: Option<String>,
+    length: Option<u64>,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Kind {
+    Still,
+    Multipart(Option<String>),
+    /// The first bytes tell.
+    Unsaid,
+}
+
+impl Kind {
+    fn of(content_type: &str) -> Self {
+        let mut parts = content_type.split(';').map(str::trim);
+        let media = parts.next().unwrap_or_default().to_ascii_lowercase();
+        let parameter = |part: &str| {
+            let (name, value) = part.split_once('=')?;
+            let named = name.trim().eq_ignore_ascii_case("boundary");
+            named.then(|| value.trim().trim_matches('"').to_owned())
+        };
+        match &media[..] {
+            "image/jpeg" | "image/jpg" => Self::Still,
+            media if media.starts_with("multipart/") => Self::Multipart(parts.find_map(parameter)),
+            _ => Self::Unsaid,
+        }
+    }
+}
+
+/// Why a body is not read on: what the publisher is told, and what viewers are.
+struct Stop {
+    answer: ApiError,
+    reason: String,
+}
+
+impl Stop {
+    fn new(code: &'static str, message: &str, reason: &str) -> Self {
+        Self { answer: ApiError::new(code, message), reason: reason.to_owned() }
+    }
+
+    fn replaced(producer: &Producer) -> Self {
+        let error = Refused::Replaced(producer.camera().id().clone());
+        Self { answer: error.into(), reason: "replaced by a newer publisher".into() }
+    }
+}
+
+impl From<SplitError> for Stop {
+    fn from(error: SplitError) -> Self {
+        let text = error.to_string();
+        Self { answer: ApiError::new(error.code(), text.clone()), reason: text }
+    }
+}
+
+/// A body, read with patience for [`STALL`], until shutdown.
+struct Reader {
+    body: Body,
+    lifetime: Lifetime,
+}
+
+impl Reader {
+    /// The next bytes, `None` at the end. Ends early when `producer` is replaced.
+    async fn chunk(&mut self, producer: Option<&Producer>) -> Result<Option<Bytes>, Stop> {
+        let body = &mut self.body;
+        let data = async move {
+            loop {
+                match body.frame().await {
+                    None => return Ok(None),
+                    Some(Err(error)) => return Err(error),
+                    Some(Ok(frame)) => match frame.into_data() {
+                        Ok(data) if data.is_empty() => {}
+                        Ok(data) => return Ok(Some(data)),
+                        // Trailers.
+                        Err(_) => {}
+                    },
+                }
+            }
+        };
+        let replaced = async {
+            match producer {
+                Some(producer) => producer.replaced().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = self.lifetime.shutdown.cancelled() => {
+                let told = "the server is shutting down; connect again in some seconds";
+                Err(Stop::new("draining", told, "server shutting down"))
+            }
+            data = timeout(STALL, data) => match data {
+                Ok(Ok(data)) => Ok(data),
+                Ok(Err(error)) => {
+                    tracing::debug!(%error, "push broken off");
+                    Err(Stop::new("bad_request", "the body broke off", "publisher disconnected"))
+                }
+                Err(_) => {
+                    let told = "no byte came for 10 s; a live push must not pause that long";
+                    Err(Stop::new("timeout", told, "no data from the publisher for 10 s"))
+                }
+            },
+            () = replaced => match producer {
+                Some(producer) => Err(Stop::replaced(producer)),
+                None => Ok(None),
+            },
+        }
+    }
+
+    /// Reads on for a moment, so that the answer arrives.
+    fn drain(self) {
+        let Self { mut body, lifetime } = self;
+        if http_body::Body::is_end_stream(&body) {
+            return;
+        }
+        lifetime.tasks.spawn(async move {
+            let until = Instant::now() + DRAIN_TIME;
+            let mut bytes = 0;
+            while let Ok(Some(Ok(frame))) = tokio::time::timeout_at(until, body.frame()).await {
+                bytes += frame.data_ref().map_or(0, Bytes::len);
+                if bytes > DRAIN_BYTES {
+                    break;
+                }
+            }
+        });
+    }
+}
+
+enum Splitter {
+    Multipart(multipart::Splitter),
+    Jpegs(mjpeg::Splitter),
+}
+
+/// One endless body on its way to one camera.
+struct Stream {
+    producer: Producer,
+    splitter: Splitter,
+    frames: u64,
+    refused: BTreeMap<&'static str, u64>,
+}
+
+impl Stream {
+    async fn run(&mut self, head: Bytes, body: &mut Reader) -> Result<(), Stop> {
+        let mut chunk = head;
+        loop {
+            let mut input = &chunk[..];
+            while let Some(piece) = match &mut self.splitter {
+                Splitter::Multipart(splitter) => splitter.next(&mut input)?,
+                Splitter::Jpegs(splitter) => splitter.next(&mut input)?,
+            } {
+                self.settle(piece)?;
+            }
+            match body.chunk(Some(&self.producer)).await? {
+                Some(next) => chunk = next,
+                None => break,
+            }
+        }
+        let last = match &mut self.splitter {
+            Splitter::Multipart(splitter) => splitter.finish(),
+            Splitter::Jpegs(splitter) => splitter.finish(),
+        };
+        last.map_or(Ok(()), |piece| self.settle(piece))
+    }
+
+    fn settle(&mut self, piece: Piece) -> Result<(), Stop> {
+        let (code, reason) = match piece {
+            Piece::Frame(buf) => match self.producer.publish(buf, Stamp::default()) {
+                Ok(_) => {
+                    self.frames += 1;
+                    return Ok(());
+                }
+                Err(Refused::Replaced(_)) => return Err(Stop::replaced(&self.producer)),
+                // Counted already.
+                Err(error) => (error.code(), None),
+            },
+            Piece::TooLarge { .. } => ("too_large", Some(DropReason::TooLarge)),
+            Piece::Garbage => ("not_jpeg", Some(DropReason::NotJpeg)),
+            Piece::End => return Ok(()),
+        };
+        if let Some(reason) = reason {
+            self.producer.count(reason, 1);
+        }
+        *self.refused.entry(code).or_default() += 1;
+        Ok(())
+    }
+}
