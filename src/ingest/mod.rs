@@ -3,10 +3,10 @@
 //! Belongs here: publishers' protocols. Does not: viewers, the cache, or who may publish what.
 
 pub mod dialect;
+mod ending;
 pub mod frames;
 pub mod http_push;
 pub mod legacy;
-pub mod outbox;
 pub mod signaling;
 pub mod stills;
 pub mod synthetic;
@@ -20,13 +20,34 @@ use axum::{
     routing::{get, post},
 };
 
-use crate::relay::Registry;
+use crate::{
+    relay::Registry,
+    wire::signal::{PROTOCOL, ToPublisher},
+};
 
 /// What every door in needs.
 #[derive(Debug, Clone)]
 pub struct Ingest {
     /// Hands out the producers.
     pub registry: Arc<Registry>,
+}
+
+impl Ingest {
+    /// The first message to a publisher over a WebSocket.
+    fn hello(&self) -> String {
+        let hello = ToPublisher::Hello {
+            version: env!("CARGO_PKG_VERSION"),
+            protocol: PROTOCOL,
+            server_us: self.registry.clock().unix_us(),
+            max_frame_bytes: self.registry.limits().frame.max_bytes,
+        };
+        hello.to_json()
+    }
+
+    /// The answer to a `ping`.
+    fn pong(&self, t: &serde_json::Number) -> String {
+        ToPublisher::Pong { t, server_us: self.registry.clock().unix_us() }.to_json()
+    }
 }
 
 /// The routes of `/publish`.
