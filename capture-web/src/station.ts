@@ -4,7 +4,7 @@
 import { Observable } from "@framecast/shared/observable";
 import { Releases } from "@framecast/shared/releases";
 import { CameraError, openCamera, watchCameras } from "./media/camera.ts";
-import { startGrabber, type MethodInUse } from "./media/grabber.ts";
+import { prepareEncoder, startGrabber, type MethodInUse } from "./media/grabber.ts";
 import type { Options } from "./options.ts";
 import { Publisher, type PublisherState } from "./publish/publisher.ts";
 import type { Feedback } from "./publish/session.ts";
@@ -93,6 +93,8 @@ export class Station {
     const camera = new Releases();
     this.#camera = camera;
     try {
+      const encoder = prepareEncoder(options.method);
+      camera.add(() => encoder?.close());
       const track = await openCamera(deviceId, options);
       camera.add(() => track.stop());
       if (camera.closed || run.closed) return false;
@@ -101,7 +103,7 @@ export class Station {
       camera.add(() => (this.preview.srcObject = null));
       // Refused autoplay only costs the preview: a muted one is never refused.
       this.preview.play().catch(() => undefined);
-      const grabber = await startGrabber(track, this.preview, options, options.method, {
+      const grabber = await startGrabber(track, this.preview, options, options.method, encoder, {
         onFrame: (frame) => {
           this.picture = { width: frame.width, height: frame.height, method: this.picture?.method ?? "processor" };
           if (this.#publisher?.wantsFrames === true) this.#publisher.offer(frame);

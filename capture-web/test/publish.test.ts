@@ -16,10 +16,10 @@ describe("SendBudget", () => {
   it("lets a frame go while at most one waits", () => {
     const budget = new SendBudget();
     expect(budget.allows(0)).toBe(true);
-    budget.sent(40_000);
+    budget.sent([new Uint8Array(30_000), new Uint8Array(10_000)]);
     expect(budget.allows(40_000)).toBe(true);
     expect(budget.allows(40_001)).toBe(false);
-    budget.sent(10_000);
+    budget.sent([new Uint8Array(10_000)]);
     expect(budget.allows(40_000)).toBe(false);
   });
 

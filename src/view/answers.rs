@@ -163,9 +163,9 @@ impl CachedFrame {
 /// The counters of server and cameras.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Stats {
-    /// The server's, with further figures of its parts.
+    /// The server's.
     #[schema(value_type = Server)]
-    pub server: Map<String, Value>,
+    pub server: Value,
     /// Every camera's, in the order of their ids.
     pub cameras: Vec<Camera>,
 }
@@ -188,6 +188,10 @@ pub struct Server {
     /// Frames dropped since the start, by reason, summed over the cameras still known.
     #[schema(value_type = BTreeMap<String, u64>)]
     pub drops: BTreeMap<&'static str, u64>,
+    /// Figures of further parts. One with a name from above stands in its place.
+    #[serde(flatten)]
+    #[schema(value_type = BTreeMap<String, Value>)]
+    pub further: Map<String, Value>,
 }
 
 /// Cameras by their presence.

@@ -90,15 +90,7 @@ pub(super) async fn stream(
     if rest.shutdown.is_cancelled() {
         return Err(Rest::draining());
     }
-    let parts = Parts {
-        consumer: camera.consumer(),
-        pacer: Pacer::new(fps),
-        place: Arc::new(Semaphore::new(FRAMES_WAITING)),
-        clock: rest.view.registry.clock(),
-        shutdown: rest.shutdown,
-        _viewing: camera.viewing(),
-        camera,
-    };
+    let parts = Parts::new(&rest, camera, fps);
     // The first boundary at once, so that the answer begins before the first picture.
     let start = stream::iter([Bytes::from_static(BOUNDARY_LINE.as_bytes())]);
     let parts = stream::unfold(parts, Parts::next).flat_map(stream::iter);
@@ -119,6 +111,18 @@ struct Parts {
 }
 
 impl Parts {
+    fn new(rest: &Rest, camera: Arc<Camera>, fps: f64) -> Self {
+        Self {
+            consumer: camera.consumer(),
+            pacer: Pacer::new(fps),
+            place: Arc::new(Semaphore::new(FRAMES_WAITING)),
+            clock: rest.view.registry.clock(),
+            shutdown: rest.shutdown.clone(),
+            _viewing: camera.viewing(),
+            camera,
+        }
+    }
+
     /// Header, picture and the boundary after it, when the client can take them.
     async fn next(mut self) -> Option<([Bytes; 3], Self)> {
         let shutdown = self.shutdown.clone();
@@ -179,5 +183,70 @@ struct Ending {
 impl AsRef<[u8]> for Ending {
     fn as_ref(&self) -> &[u8] {
         AFTER_PICTURE.as_bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::{
+        relay::{CameraId, Limits, Producer, Publisher, Registry, Stamp, Transport},
+        view::View,
+        wire::jpeg,
+    };
+
+    fn put(producer: &Producer, fill: u8) {
+        producer.publish_jpeg(&jpeg::skeleton(64, 48, 100, fill), Stamp::default()).unwrap();
+    }
+
+    fn start(fps: f64) -> (Producer, Parts) {
+        let registry = Registry::new(Limits::default(), Clock::system());
+        let door = CameraId::parse("door").unwrap();
+        let producer = registry.publish(&door, Publisher::over(Transport::Http)).unwrap();
+        let view = View { registry, max_fps: 30.0 };
+        let rest = Rest::new(view, CancellationToken::new(), 8080);
+        let parts = Parts::new(&rest, producer.camera().clone(), fps);
+        (producer, parts)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_next_frame_is_chosen_when_the_one_before_has_gone() {
+        let (producer, parts) = start(0.0);
+        let mut parts = Box::pin(stream::unfold(parts, Parts::next));
+        put(&producer, 1);
+        let first = parts.next().await.unwrap();
+        for fill in 2..=4 {
+            put(&producer, fill);
+            assert!(timeout(Duration::from_secs(9), parts.next()).await.is_err());
+        }
+        drop(first);
+        let [_, picture, _] = parts.next().await.unwrap();
+        assert_eq!(picture[30], 4);
+        let drops = producer.camera().snapshot().drops;
+        assert_eq!((drops.get("behind"), drops.get("paced")), (Some(&2), None));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_frame_held_back_goes_when_it_is_due_unless_a_newer_one_came() {
+        let (producer, parts) = start(1.0);
+        let mut parts = Box::pin(stream::unfold(parts, Parts::next));
+        put(&producer, 1);
+        drop(parts.next().await.unwrap());
+        put(&producer, 2);
+        assert!(timeout(Duration::from_millis(400), parts.next()).await.is_err());
+        put(&producer, 3);
+        let [_, picture, _] = timeout(Duration::from_millis(200), parts.next())
+            .await
+            .expect("due after half an interval of tolerance")
+            .unwrap();
+        assert_eq!(picture[30], 3);
+        assert_eq!(producer.camera().snapshot().drops["paced"], 1);
+        // The last change of a still camera.
+        put(&producer, 4);
+        assert_eq!(parts.next().await.unwrap()[1][30], 4);
     }
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use axum::{Json, extract::State};
-use serde_json::Value;
 
 use super::{
     answers::{Caches, CameraCounts, ErrorAnswer, Info, Server, Stats, millis},
@@ -45,13 +44,10 @@ pub(super) async fn stats(State(rest): State<Rest>) -> Json<Stats> {
             max_age_ms: millis(limits.cache_age),
         },
         drops: drops(&cameras),
+        further: (rest.figures)(),
     };
-    let mut server = match serde_json::to_value(figures) {
-        Ok(Value::Object(server)) => server,
-        // A struct of numbers and strings always is one.
-        _ => serde_json::Map::new(),
-    };
-    server.extend((rest.figures)());
+    // By way of a value, where a further figure takes the place of one with the same name.
+    let server = serde_json::to_value(figures).unwrap_or_default();
     Json(Stats { server, cameras: cameras.into_iter().map(Into::into).collect() })
 }
 

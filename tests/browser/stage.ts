@@ -32,7 +32,7 @@ const FLAGS = [
 ];
 
 /** Makes WebRTC use proxied TCP only, which is none: to the page, UDP is blocked. */
-export const NO_UDP = "--force-webrtc-ip-handling-policy=disable_non_proxied_udp";
+export const NO_UDP = "--webrtc-ip-handling-policy=disable_non_proxied_udp";
 
 export type { CaptureStats, ViewerStats };
 

@@ -30,3 +30,10 @@ export function formatSince(unixMs: number, nowMs: number = Date.now()): string 
   if (nowMs - unixMs < 6 * 86_400_000) return `${then.toLocaleDateString("en", { weekday: "short" })} ${clock}`;
   return `${then.getFullYear()}-${two(then.getMonth() + 1)}-${two(then.getDate())} ${clock}`;
 }
+
+/** The server's short message as a sentence: `not a JPEG` becomes `Not a JPEG.` */
+export function sentence(text: string): string {
+  const trimmed = text.trim();
+  const upper = trimmed.charAt(0).toUpperCase() + trimmed.slice(1);
+  return upper === "" || /[.!?…]$/.test(upper) ? upper : `${upper}.`;
+}

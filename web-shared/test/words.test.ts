@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { formatAge, formatDuration, formatRate, formatSince } from "../src/words.ts";
+import { formatAge, formatDuration, formatRate, formatSince, sentence } from "../src/words.ts";
 
 describe("words", () => {
   it("rates", () => {
@@ -12,6 +12,10 @@ describe("words", () => {
 
   it("durations", () => {
     expect([0, 59_999, 60_000, 7_200_000, 200_000_000].map(formatDuration)).toEqual(["0 s", "59 s", "1 min", "2 h", "2 d"]);
+  });
+
+  it("sentences", () => {
+    expect(["a newer publisher took this camera", "Gone.", " why? ", ""].map(sentence)).toEqual(["A newer publisher took this camera.", "Gone.", "Why?", ""]);
   });
 
   it("times, the shorter the nearer", () => {

@@ -10,33 +10,15 @@ export class EncoderWorker {
   readonly works: Promise<boolean>;
   readonly #worker: Worker;
   readonly #releases = new Releases();
+  #settle: (works: boolean) => void = () => undefined;
   #busy = false;
 
-  constructor(events: GrabberEvents) {
+  /** Loads the worker: best while the camera is still being opened, so that it is ready when the camera is. */
+  constructor() {
     this.#worker = new Worker(new URL("./encoder.worker.ts", import.meta.url), { type: "module", name: "encoder" });
-    let settle: (works: boolean) => void = () => undefined;
-    this.works = new Promise((resolve) => (settle = resolve));
-    this.#releases.add(() => settle(false));
+    this.works = new Promise((resolve) => (this.#settle = resolve));
+    this.#releases.add(() => this.#settle(false));
     this.#releases.add(() => this.#worker.terminate());
-    this.#releases.listen<MessageEvent<FromWorker>>(this.#worker, "message", ({ data }) => {
-      this.#busy = false;
-      settle(data.type === "frame");
-      switch (data.type) {
-        case "frame":
-          events.onFrame({ jpeg: new Uint8Array(data.jpeg), capturedUs: data.capturedUs, width: data.width, height: data.height });
-          break;
-        case "failed":
-          events.onFailed(data.message);
-          break;
-        case "unsupported":
-        case "ended": // The track's own `ended` event tells the page.
-          break;
-      }
-    });
-    this.#releases.listen<ErrorEvent>(this.#worker, "error", (event) => {
-      settle(false);
-      events.onFailed(event.message || "the encoder could not be loaded");
-    });
   }
 
   /** A bitmap is being encoded; another would have to wait. */
@@ -44,7 +26,13 @@ export class EncoderWorker {
     return this.#busy;
   }
 
-  start(settings: EncoderSettings, source: (ToWorker & { type: "start" })["source"], transfer: Transferable[] = []): void {
+  /** Gives it its source. Throws where that cannot be handed to a worker. */
+  start(settings: EncoderSettings, source: (ToWorker & { type: "start" })["source"], events: GrabberEvents, transfer: Transferable[] = []): void {
+    this.#releases.listen<MessageEvent<FromWorker>>(this.#worker, "message", ({ data }) => this.#heard(data, events));
+    this.#releases.listen<ErrorEvent>(this.#worker, "error", (event) => {
+      this.#settle(false);
+      events.onFailed(event.message || "the encoder could not be loaded");
+    });
     this.#post({ type: "start", settings, source }, transfer);
   }
 
@@ -55,6 +43,22 @@ export class EncoderWorker {
 
   close(): void {
     this.#releases.close();
+  }
+
+  #heard(message: FromWorker, events: GrabberEvents): void {
+    this.#busy = false;
+    this.#settle(message.type === "frame");
+    switch (message.type) {
+      case "frame":
+        events.onFrame({ jpeg: new Uint8Array(message.jpeg), capturedUs: message.capturedUs, width: message.width, height: message.height });
+        break;
+      case "failed":
+        events.onFailed(message.message);
+        break;
+      case "unsupported":
+      case "ended": // The track's own `ended` event tells the page.
+        break;
+    }
   }
 
   #post(message: ToWorker, transfer: Transferable[]): void {

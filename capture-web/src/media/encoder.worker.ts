@@ -53,6 +53,13 @@ async function encodeStream(frames: ReadableStream<VideoFrame>, encoder: JpegEnc
   post({ type: "ended" });
 }
 
+/** The first encoding of a worker takes several times as long as the next; it is not to be a camera's. */
+async function warmUp(): Promise<void> {
+  const canvas = new OffscreenCanvas(16, 16);
+  canvas.getContext("2d", { alpha: false, willReadFrequently: true });
+  await canvas.convertToBlob({ type: "image/jpeg" });
+}
+
 let encoder: JpegEncoder | undefined;
 
 async function receive(message: ToWorker): Promise<void> {
@@ -75,3 +82,4 @@ async function receive(message: ToWorker): Promise<void> {
 self.addEventListener("message", (event: MessageEvent<ToWorker>) => {
   receive(event.data).catch((error: unknown) => post({ type: "failed", message: String(error) }));
 });
+warmUp().catch(() => undefined);

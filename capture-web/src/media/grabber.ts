@@ -3,6 +3,7 @@
 
 import type { Method } from "../options.ts";
 import type { EncodedFrame, EncoderSettings } from "./encoded.ts";
+import { EncoderWorker } from "./encoder-worker.ts";
 import { ProcessorGrabber } from "./processor-grabber.ts";
 import { VideoGrabber } from "./video-grabber.ts";
 
@@ -22,8 +23,13 @@ export interface Grabber {
   close(): void;
 }
 
+/** Loads what encodes in the background; `undefined` where this browser has to encode on the page. */
+export function prepareEncoder(method: Method): EncoderWorker | undefined {
+  return method === "canvas" || typeof OffscreenCanvas !== "function" ? undefined : new EncoderWorker();
+}
+
 /**
- * Starts taking pictures. `video` must show the same track; the ways that read the element use it.
+ * Starts taking pictures, and takes `worker` over. `video` must show the same track; the ways that read the element use it.
  *
  * Order, best first: frames streamed to a worker (Chromium), the track read inside the worker (Safari),
  * the video element's frames encoded in a worker (Firefox), the element encoded on the page itself.
@@ -33,11 +39,15 @@ export async function startGrabber(
   video: HTMLVideoElement,
   settings: EncoderSettings,
   method: Method,
+  worker: EncoderWorker | undefined,
   events: GrabberEvents,
 ): Promise<Grabber> {
-  if (method === "auto" || method === "processor") {
-    const grabber = await ProcessorGrabber.start(track, settings, events);
+  if (worker !== undefined && (method === "auto" || method === "processor")) {
+    const grabber = await ProcessorGrabber.start(track, settings, worker, events);
     if (grabber !== undefined) return grabber;
+    // What the worker was given it cannot give back; the next way starts with a new one.
+    worker.close();
+    return new VideoGrabber(video, settings, new EncoderWorker(), events);
   }
-  return new VideoGrabber(video, settings, method !== "canvas" && typeof OffscreenCanvas === "function", events);
+  return new VideoGrabber(video, settings, worker, events);
 }

@@ -3,7 +3,7 @@
 
 import { Releases } from "@framecast/shared/releases";
 import type { EncoderSettings } from "./encoded.ts";
-import { EncoderWorker } from "./encoder-worker.ts";
+import type { EncoderWorker } from "./encoder-worker.ts";
 import type { Grabber, GrabberEvents } from "./grabber.ts";
 import { trackProcessor } from "./worker-messages.ts";
 
@@ -17,21 +17,21 @@ export class ProcessorGrabber implements Grabber {
   }
 
   /** `undefined` where neither the page nor a worker can read a track. */
-  static async start(track: MediaStreamTrack, settings: EncoderSettings, events: GrabberEvents): Promise<ProcessorGrabber | undefined> {
+  static async start(track: MediaStreamTrack, settings: EncoderSettings, worker: EncoderWorker, events: GrabberEvents): Promise<ProcessorGrabber | undefined> {
     // The page stops its own track whenever it likes; the encoder reads a copy.
     const copy = track.clone();
     const releases = new Releases();
     releases.add(() => copy.stop());
     const Processor = trackProcessor(globalThis);
     try {
-      const worker = new EncoderWorker(events);
-      releases.add(() => worker.close());
       if (Processor !== undefined) {
         const frames = new Processor({ track: copy, maxBufferSize: 1 }).readable;
-        worker.start(settings, { frames }, [frames as unknown as Transferable]);
+        worker.start(settings, { frames }, events, [frames as unknown as Transferable]);
+        releases.add(() => worker.close());
         return new ProcessorGrabber("processor", releases);
       }
-      worker.start(settings, { track: copy }, [copy as unknown as Transferable]);
+      worker.start(settings, { track: copy }, events, [copy as unknown as Transferable]);
+      releases.add(() => worker.close());
       if (await worker.works) return new ProcessorGrabber("worker-processor", releases);
     } catch {
       // Tracks or streams that cannot be handed to a worker: the video element is the way.

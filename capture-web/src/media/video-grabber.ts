@@ -5,7 +5,7 @@ import { localNowUs } from "@framecast/shared/clock";
 import { Pacer } from "@framecast/shared/pacer";
 import { Releases } from "@framecast/shared/releases";
 import { fit, type EncoderSettings } from "./encoded.ts";
-import { EncoderWorker } from "./encoder-worker.ts";
+import type { EncoderWorker } from "./encoder-worker.ts";
 import type { Grabber, GrabberEvents } from "./grabber.ts";
 
 export class VideoGrabber implements Grabber {
@@ -19,16 +19,16 @@ export class VideoGrabber implements Grabber {
   readonly #canvas: HTMLCanvasElement | undefined;
   #busy = false;
 
-  constructor(video: HTMLVideoElement, settings: EncoderSettings, inWorker: boolean, events: GrabberEvents) {
-    this.method = inWorker ? "video" : "canvas";
+  /** Without a worker, the page itself encodes. */
+  constructor(video: HTMLVideoElement, settings: EncoderSettings, worker: EncoderWorker | undefined, events: GrabberEvents) {
+    this.method = worker !== undefined ? "video" : "canvas";
     this.#video = video;
     this.#settings = settings;
     this.#events = events;
     this.#pacer = new Pacer(settings.fps);
-    if (inWorker) {
-      const worker = new EncoderWorker(events);
+    if (worker !== undefined) {
       this.#releases.add(() => worker.close());
-      worker.start(settings, "bitmaps");
+      worker.start(settings, "bitmaps", events);
       this.#worker = worker;
     } else {
       this.#canvas = document.createElement("canvas");

@@ -17,6 +17,8 @@ import type { Publication, Session, SessionEnd, SessionEvents } from "./session.
 const CHANNEL_MS = 2_000;
 /** `disconnected` often mends itself within a second or two; the server gives up after 4 s. */
 const DISCONNECTED_MS = 3_000;
+/** A channel that closes may be the first that is heard of being replaced; the server says so within this time. */
+const EXPLANATION_MS = 400;
 /** What browsers assume where a peer announces nothing. */
 const ASSUMED_MESSAGE_BYTES = 65_536;
 
@@ -34,7 +36,6 @@ export class RtcSession implements Session {
   readonly #peer: RTCPeerConnection;
   readonly #budget = new SendBudget();
   readonly #progress = new Progress();
-  /** Sends the offer; set by whichever of socket and offer is ready first, called by the other. */
   #offer: RTCSessionDescriptionInit | undefined;
   #offered = false;
   #candidates: (RTCIceCandidateInit | null)[] = [];
@@ -81,8 +82,9 @@ export class RtcSession implements Session {
     this.#tried += 1;
     const channel = this.#channel;
     if (channel?.readyState !== "open" || !this.#budget.allows(channel.bufferedAmount)) return false;
-    for (const message of frameMessages(frame, seq, this.#clock, this.#payloadLimit)) channel.send(message);
-    this.#budget.sent(frame.jpeg.byteLength);
+    const messages = frameMessages(frame, seq, this.#clock, this.#payloadLimit);
+    for (const message of messages) channel.send(message);
+    this.#budget.sent(messages);
     return true;
   }
 
@@ -145,7 +147,11 @@ export class RtcSession implements Session {
       this.#events.onOpen();
     };
     this.#releases.listen(channel, "open", opened);
-    this.#releases.listen(channel, "close", () => this.#end({ kind: "lost", message: "The server closed the WebRTC channel." }));
+    this.#releases.listen(channel, "close", () => {
+      // Two connections, no order between them: taking the camera back from whom the server is just about
+      // to name would make both publishers fight over it.
+      this.#releases.after(EXPLANATION_MS, () => this.#end({ kind: "lost", message: "The server closed the WebRTC channel." }));
+    });
     if (channel.readyState === "open") opened();
   }
 

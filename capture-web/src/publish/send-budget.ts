@@ -4,6 +4,9 @@
 /**
  * Skips a frame while more than one frame's worth is still waiting inside the browser. A frame that waits is
  * an old frame; the next one will be newer.
+ *
+ * One whole frame, headers and all, must be allowed to wait: Chromium at times goes on counting a data
+ * channel's very first message as buffered, although it was delivered, until the next one is sent.
  */
 export class SendBudget {
   #lastBytes = 0;
@@ -13,8 +16,9 @@ export class SendBudget {
     return bufferedBytes <= this.#lastBytes;
   }
 
-  sent(bytes: number): void {
-    this.#lastBytes = bytes;
+  /** The frame's messages were given to the browser. */
+  sent(messages: readonly Uint8Array[]): void {
+    this.#lastBytes = messages.reduce((sum, message) => sum + message.byteLength, 0);
   }
 }
 

@@ -6,10 +6,13 @@ import type { ServerClock } from "@framecast/shared/clock";
 import { Pinger } from "@framecast/shared/pinger";
 import { Releases } from "@framecast/shared/releases";
 import { asNumber, asText, parseMessage, type Message } from "@framecast/shared/wire/json";
+import { sentence } from "@framecast/shared/words";
 import type { Feedback, SessionEnd } from "./session.ts";
 
 /** A server that does not accept a connection within this time counts as not reached. */
 const CONNECT_MS = 6_000;
+
+const TAKEN = "Another publisher took this camera.";
 
 const CLOSE_REPLACED = 4001;
 const CLOSE_REFUSED = 4000;
@@ -92,10 +95,10 @@ export class ServerTalk {
         this.#events.onFeedback(readFeedback(message));
         return;
       case "replaced":
-        this.#end({ kind: "replaced", message: asText(message["message"]) ?? "Another publisher took this camera." });
+        this.#end({ kind: "replaced", message: sentence(asText(message["message"]) ?? TAKEN) });
         return;
       case "error":
-        this.#erred(asText(message["code"]) ?? "", asText(message["message"]) ?? "The server refused a message.");
+        this.#erred(asText(message["code"]) ?? "", sentence(asText(message["message"]) ?? "The server refused a message."));
         return;
       default:
         this.#events.onOther(message);
@@ -111,8 +114,8 @@ export class ServerTalk {
   }
 
   #closed(code: number, reason: string): void {
-    if (code === CLOSE_REPLACED) this.#end({ kind: "replaced", message: reason || "Another publisher took this camera." });
-    else if (code === CLOSE_REFUSED) this.#end({ kind: "refused", message: this.#error?.message ?? (reason || "The server refused this camera.") });
+    if (code === CLOSE_REPLACED) this.#end({ kind: "replaced", message: sentence(reason || TAKEN) });
+    else if (code === CLOSE_REFUSED) this.#end({ kind: "refused", message: this.#error?.message ?? sentence(reason || "The server refused this camera.") });
     else if (this.#reachedMs === undefined) this.#end({ kind: "lost", message: "The server cannot be reached." });
     else if (code === 1001) this.#end({ kind: "lost", message: "The server is shutting down." });
     else this.#end({ kind: "lost", message: this.#error?.message ?? "The connection to the server was lost." });

@@ -43,11 +43,12 @@ export class SocketSession implements Session {
   send(frame: EncodedFrame, seq: bigint): boolean {
     const { socket } = this.#talk;
     if (socket.readyState !== WebSocket.OPEN || !this.#budget.allows(socket.bufferedAmount) || !this.#flights.allows()) return false;
-    for (const message of frameMessages(frame, seq, this.#clock, payloadLimit(Infinity))) socket.send(message);
+    const messages = frameMessages(frame, seq, this.#clock, payloadLimit(Infinity));
+    for (const message of messages) socket.send(message);
+    this.#budget.sent(messages);
     this.#flight -= 1;
     this.#flights.sent(this.#flight, performance.now());
     this.#talk.send({ type: "ping", t: this.#flight });
-    this.#budget.sent(frame.jpeg.byteLength);
     return true;
   }
 

@@ -6,6 +6,7 @@ import { Pinger } from "@framecast/shared/pinger";
 import { Releases } from "@framecast/shared/releases";
 import { parseFrame } from "@framecast/shared/wire/frame";
 import { asNumber, asText, parseMessage, type Message } from "@framecast/shared/wire/json";
+import { sentence } from "@framecast/shared/words";
 import { readCamera, readCameras, type Feed, type FeedEvents, type Interest } from "./feed.ts";
 
 /** A server that does not accept a connection within this time counts as not reached. */
@@ -96,7 +97,7 @@ export class StreamFeed implements Feed {
         this.#pinger?.pong(message["t"], message["server_us"]);
         return;
       case "error":
-        this.#error = asText(message["message"]);
+        this.#error = sentence(asText(message["message"]) ?? "");
         return;
       default: // `stats`, and what a newer server may say.
     }
@@ -105,7 +106,7 @@ export class StreamFeed implements Feed {
   #closed(code: number): void {
     if (!this.#up) this.#down("The server cannot be reached.");
     else if (code === 1001) this.#down("The server is shutting down.");
-    else this.#down(this.#error ?? "The connection to the server was lost.");
+    else this.#down(this.#error || "The connection to the server was lost.");
   }
 
   #down(reason: string): void {

@@ -1,7 +1,7 @@
 // States in words for a person. No DOM.
 
 import type { Tone } from "@framecast/shared/components";
-import { formatDuration, formatSince } from "@framecast/shared/words";
+import { formatDuration, formatSince, sentence } from "@framecast/shared/words";
 import type { CameraInfo } from "../feed/feed.ts";
 import type { LinkState } from "../feed/link.ts";
 
@@ -37,5 +37,5 @@ export function describeCameras(online: number, all: number): string {
 export function describeOffline(info: CameraInfo, nowMs: number): { title: string; detail: string } {
   const since = info.sinceMs === 0 ? "" : ` since ${formatSince(info.sinceMs, nowMs)}`;
   const duration = info.sinceMs === 0 ? "" : `${formatDuration(nowMs - info.sinceMs)} ago`;
-  return { title: `Offline${since}`, detail: [info.reason?.replace(/\.$/, ""), duration].filter((part) => part !== undefined && part !== "").join(" · ") };
+  return { title: `Offline${since}`, detail: [sentence(info.reason ?? "").replace(/\.$/, ""), duration].filter((part) => part !== "").join(" · ") };
 }
