@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use axum::{
     Json,
-    body::Body,
+    body::{Body, HttpBody as _},
     extract::State,
     http::{HeaderMap, header},
     response::{IntoResponse as _, Response},
@@ -313,7 +313,7 @@ impl Reader {
     /// Reads on for a moment, so that the answer arrives.
     fn drain(self) {
         let Self { mut body, lifetime } = self;
-        if http_body::Body::is_end_stream(&body) {
+        if body.is_end_stream() {
             return;
         }
         lifetime.tasks.spawn(async move {

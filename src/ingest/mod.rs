@@ -4,14 +4,14 @@
 
 pub mod dialect;
 mod ending;
-pub mod frames;
-pub mod http_push;
-pub mod legacy;
+mod frames;
+mod http_push;
+mod legacy;
 pub mod signaling;
-pub mod stills;
+mod stills;
 pub mod synthetic;
 pub mod webrtc;
-pub mod websocket;
+mod websocket;
 
 use std::sync::Arc;
 
