@@ -1,6 +1,5 @@
 //! Publishing over HTTP, with real clients and with raw bytes, good and bad.
 
-#![allow(clippy::unwrap_used)]
 #![allow(clippy::unwrap_used, reason = "a test may fail anywhere")]
 
 mod common;

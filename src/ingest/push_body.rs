@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use tokio::time::{Instant, timeout};
@@ -143,7 +143,7 @@ impl Reader {
     /// Reads on for a moment, so that the answer arrives.
     pub(super) fn drain(self) {
         let Self { mut body, lifetime } = self;
-        if http_body::Body::is_end_stream(&body) {
+        if body.is_end_stream() {
             return;
         }
         lifetime.tasks.spawn(async move {
