@@ -49,7 +49,8 @@ pub struct Config {
     pub redis_url: Option<RedisUrl>,
 
     /// How pictures stand in Redis
-    #[arg(long, value_name = "base64|raw", default_value_t = store::redis::Format::Base64)]
+    #[arg(long, value_name = "FORMAT", value_parser = values::redis_format(),
+          default_value = "base64")]
     pub redis_format: store::redis::Format,
 
     /// Seconds of each camera kept for rewind; 0 keeps only the newest picture

@@ -3,13 +3,20 @@
 #![allow(clippy::unwrap_used)]
 
 use std::{
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
     process::{Child, ChildStderr, ChildStdout, Command, Output, Stdio},
     sync::mpsc,
     thread,
     time::{Duration, Instant},
 };
+
+use framecast::{
+    synth::{Pattern, Variant},
+    wire::{envelope, jpeg},
+};
+use futures_util::StreamExt as _;
+use tokio_tungstenite::tungstenite::Message;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -31,7 +38,7 @@ fn output(mut command: Command) -> (Option<i32>, String, String) {
     (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
 }
 
-/// A running server; killed when dropped.
+/// A running server or publisher; killed when dropped.
 struct Server {
     child: Child,
     lines: mpsc::Receiver<String>,
@@ -76,6 +83,20 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// Waits for a frame of the camera that says when it was taken, as a viewer gets it.
+async fn stamped_frame(view: &str, camera: &str) -> (u64, u64, Vec<u8>) {
+    let url = format!("ws://{view}/stream?cameras={camera}");
+    let (mut viewer, _) = tokio_tungstenite::connect_async(url).await.unwrap();
+    loop {
+        let Message::Binary(message) = viewer.next().await.unwrap().unwrap() else { continue };
+        let (header, jpeg) = envelope::read(&message).unwrap();
+        assert_eq!(header.camera, camera);
+        if header.captured_us > 0 {
+            return (header.captured_us, header.received_us, jpeg.to_vec());
+        }
     }
 }
 
@@ -202,4 +223,57 @@ fn a_publisher_waits_for_its_server_and_ends_at_a_signal() {
     publisher.signal("INT");
     let (code, took) = publisher.ended();
     assert!(code == Some(0) && took < Duration::from_secs(3), "{code:?} {took:?}");
+}
+
+#[tokio::test]
+async fn what_is_published_is_seen_and_a_second_publisher_takes_the_camera() {
+    let server = Server::start(framecast(&FREE));
+    let ingest = server.addr("framecast capture page  ");
+    let view = server.addr("framecast viewer page   ");
+    let args = ["publish", "door", "--to", &ingest, "--size", "160x120"];
+    let mut first = Server::start(framecast(&args));
+    let seen = tokio::time::timeout(PATIENCE, stamped_frame(&view, "door")).await;
+    let (captured_us, received_us, picture) = seen.unwrap();
+    let info = jpeg::inspect(&picture, &jpeg::Limits::default()).unwrap();
+    assert_eq!((info.width, info.height), (160, 120));
+    let age = Duration::from_micros(received_us - captured_us);
+    assert!(age < Duration::from_secs(1), "{age:?}");
+
+    let mut second = Server::start(framecast(&args));
+    let (code, _) = first.ended();
+    assert_eq!(code, Some(1));
+    let words: Vec<_> = first.log.iter().collect();
+    assert!(words.iter().any(|line| line.contains("took")), "{words:?}");
+    second.signal("INT");
+    assert_eq!(second.ended().0, Some(0));
+
+    let (code, _, stderr) = output(framecast(&["publish", "bad id", "--to", &ingest]));
+    assert_eq!(code, Some(1));
+    assert!(stderr.contains("is not a camera id"), "{stderr}");
+    let (code, _, stderr) = output(framecast(&["publish", "door", "--to", &view]));
+    assert_eq!(code, Some(1));
+    assert!(stderr.contains("publisher port"), "{stderr}");
+}
+
+#[tokio::test]
+async fn a_pipe_of_mjpeg_is_published_until_it_ends() {
+    let server = Server::start(framecast(&FREE));
+    let ingest = server.addr("framecast capture page  ");
+    let view = server.addr("framecast viewer page   ");
+    let mut command = framecast(&["publish", "pipe", "--stdin", "--to", &ingest]);
+    command.stdin(Stdio::piped());
+    let mut publisher = Server::start(command);
+    let mut pipe = publisher.child.stdin.take().unwrap();
+    let writing = thread::spawn(move || {
+        let mut pattern = Pattern::new(320, 240, Variant::Bars);
+        for n in 0..100 {
+            pipe.write_all(&pattern.frame(n * 33_333, n)).unwrap();
+            thread::sleep(Duration::from_millis(33));
+        }
+    });
+    let seen = tokio::time::timeout(PATIENCE, stamped_frame(&view, "pipe")).await;
+    let info = jpeg::inspect(&seen.unwrap().2, &jpeg::Limits::default()).unwrap();
+    assert_eq!((info.width, info.height), (320, 240));
+    writing.join().unwrap();
+    assert_eq!(publisher.ended().0, Some(0));
 }

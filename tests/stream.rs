@@ -2,60 +2,30 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+#[path = "support/view_port.rs"]
+mod view_port;
 
-use axum::{Router, routing::get};
-use framecast::{
-    net::{self, Lifetime},
-    relay::{CameraId, Clock, Limits, Producer, Publisher, Registry, Stamp, Transport},
-    view::stream::{Streams, stream},
-    wire::{envelope, jpeg},
-};
+use std::time::Duration;
+
+use framecast::wire::{envelope, jpeg};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     time::{Instant, sleep, timeout},
 };
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungstenite::Message};
+use view_port::{PATIENCE, ViewPort, at_30_fps, put};
 
 type Client = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-const PATIENCE: Duration = Duration::from_secs(10);
-
-struct Relay {
-    registry: Arc<Registry>,
-    streams: Streams,
-    lifetime: Lifetime,
-    addr: SocketAddr,
-}
-
-impl Relay {
-    async fn start() -> Self {
-        let registry = Registry::new(Limits::default(), Clock::system());
-        let lifetime = Lifetime::default();
-        let (shutdown, tasks) = (&lifetime.shutdown, &lifetime.tasks);
-        let streams = Streams::start(registry.clone(), 30.0, 2, shutdown, tasks);
-        let router = Router::new().route("/stream", get(stream)).with_state(streams.clone());
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let addr = listener.local_addr().unwrap();
-        tokio::spawn(net::serve(listener, router, lifetime.clone()));
-        Self { registry, streams, lifetime, addr }
-    }
-
-    fn publish(&self, camera: &str) -> Producer {
-        let id = CameraId::parse(camera).unwrap();
-        self.registry.publish(&id, Publisher::over(Transport::Http)).unwrap()
-    }
-
-    /// Connects and takes the `hello`.
-    async fn connect(&self, query: &str) -> (Client, Value) {
-        let url = format!("ws://{}/stream{query}", self.addr);
-        let (mut client, _) = connect_async(url).await.unwrap();
-        let hello = text(&mut client).await;
-        assert_eq!(hello["type"], "hello");
-        (client, hello)
-    }
+/// Connects and takes the `hello`.
+async fn connect(relay: &ViewPort, query: &str) -> (Client, Value) {
+    let url = format!("ws://{}/stream{query}", relay.addr);
+    let (mut client, _) = connect_async(url).await.unwrap();
+    let hello = text(&mut client).await;
+    assert_eq!(hello["type"], "hello");
+    (client, hello)
 }
 
 async fn next(client: &mut Client) -> Message {
@@ -98,28 +68,13 @@ async fn send(client: &mut Client, message: Value) {
     client.send(Message::text(message.to_string())).await.unwrap();
 }
 
-fn put(producer: &Producer, fill: u8, len: usize) {
-    producer.publish_jpeg(&jpeg::skeleton(640, 480, len, fill), Stamp::default()).unwrap();
-}
-
-/// Publishes at 30 fps, in the background, pictures of `len` bytes.
-fn at_30_fps(producer: Producer, len: usize) -> tokio::task::JoinHandle<()> {
-    tokio::spawn(async move {
-        let mut tick = tokio::time::interval(Duration::from_micros(33_333));
-        for n in 0.. {
-            tick.tick().await;
-            put(&producer, n as u8, len);
-        }
-    })
-}
-
 #[tokio::test]
 async fn a_late_joiner_gets_the_newest_frame_at_once_and_then_each_newer_one() {
-    let relay = Relay::start().await;
+    let relay = ViewPort::start().await;
     let door = relay.publish("door");
     put(&door, 1, 500);
     put(&door, 2, 500);
-    let (mut client, hello) = relay.connect("?cameras=door").await;
+    let (mut client, hello) = connect(&relay, "?cameras=door").await;
     assert_eq!(hello["protocol"], 1);
     assert_eq!(hello["cameras"][0]["camera"], "door");
     assert_eq!(hello["cameras"][0]["online"], true);
@@ -133,9 +88,9 @@ async fn a_late_joiner_gets_the_newest_frame_at_once_and_then_each_newer_one() {
 
 #[tokio::test]
 async fn a_plain_client_sees_every_camera_also_those_that_come_later() {
-    let relay = Relay::start().await;
+    let relay = ViewPort::start().await;
     let _door = relay.publish("door");
-    let (mut client, hello) = relay.connect("").await;
+    let (mut client, hello) = connect(&relay, "").await;
     assert_eq!(hello["cameras"].as_array().unwrap().len(), 1);
     let yard = relay.publish("yard");
     put(&yard, 1, 100);
@@ -152,10 +107,10 @@ async fn a_plain_client_sees_every_camera_also_those_that_come_later() {
 #[tokio::test]
 async fn json_frames_carry_the_picture_in_base64() {
     use base64::Engine as _;
-    let relay = Relay::start().await;
+    let relay = ViewPort::start().await;
     let door = relay.publish("door");
     put(&door, 9, 200);
-    let (mut client, _) = relay.connect("?cameras=door&format=json").await;
+    let (mut client, _) = connect(&relay, "?cameras=door&format=json").await;
     let frame = text(&mut client).await;
     assert_eq!(frame["type"], "frame");
     assert_eq!((&frame["camera"], &frame["seq"]), (&json!("door"), &json!(1)));
@@ -169,11 +124,11 @@ async fn json_frames_carry_the_picture_in_base64() {
 
 #[tokio::test]
 async fn subscriptions_change_while_the_stream_runs() {
-    let relay = Relay::start().await;
+    let relay = ViewPort::start().await;
     let (door, yard) = (relay.publish("door"), relay.publish("yard"));
     put(&door, 1, 100);
     put(&yard, 1, 100);
-    let (mut client, _) = relay.connect("?cameras=door").await;
+    let (mut client, _) = connect(&relay, "?cameras=door").await;
     assert_eq!(frame(&mut client).await.0, "door");
     send(&mut client, json!({"type": "subscribe", "camera": "yard"})).await;
     assert_eq!(frame(&mut client).await.0, "yard");
@@ -197,8 +152,8 @@ async fn subscriptions_change_while_the_stream_runs() {
 
 #[tokio::test]
 async fn a_camera_that_nobody_published_yet_is_watched_as_soon_as_it_appears() {
-    let relay = Relay::start().await;
-    let (mut client, hello) = relay.connect("?cameras=later").await;
+    let relay = ViewPort::start().await;
+    let (mut client, hello) = connect(&relay, "?cameras=later").await;
     assert_eq!(hello["cameras"], json!([]));
     let status = text(&mut client).await;
     assert_eq!((&status["camera"], &status["online"]), (&json!("later"), &json!(false)));
@@ -210,10 +165,10 @@ async fn a_camera_that_nobody_published_yet_is_watched_as_soon_as_it_appears() {
 
 #[tokio::test]
 async fn a_viewer_that_wants_fewer_frames_gets_fewer_and_still_the_last() {
-    let relay = Relay::start().await;
+    let relay = ViewPort::start().await;
     let door = relay.publish("door");
     put(&door, 0, 100);
-    let (mut client, _) = relay.connect("?cameras=door&max_fps=5").await;
+    let (mut client, _) = connect(&relay, "?cameras=door&max_fps=5").await;
     let start = Instant::now();
     for fill in 1..=30 {
         put(&door, fill, 100);
@@ -231,11 +186,11 @@ async fn a_viewer_that_wants_fewer_frames_gets_fewer_and_still_the_last() {
 
 #[tokio::test]
 async fn a_viewer_that_reads_nothing_delays_nobody_and_comes_back_to_a_fresh_frame() {
-    let relay = Relay::start().await;
+    let relay = ViewPort::start().await;
     let door = relay.publish("door");
     let camera = door.camera().clone();
-    let (mut slow, _) = relay.connect("?cameras=door").await;
-    let (mut quick, _) = relay.connect("?cameras=door").await;
+    let (mut slow, _) = connect(&relay, "?cameras=door").await;
+    let (mut quick, _) = connect(&relay, "?cameras=door").await;
     let task = at_30_fps(door, 200_000);
     let start = Instant::now();
     let mut gap = Duration::ZERO;
@@ -260,9 +215,9 @@ async fn a_viewer_that_reads_nothing_delays_nobody_and_comes_back_to_a_fresh_fra
 
 #[tokio::test]
 async fn pongs_and_texts_never_stand_inside_a_frame() {
-    let relay = Relay::start().await;
+    let relay = ViewPort::start().await;
     let task = at_30_fps(relay.publish("door"), 300_000);
-    let (client, _) = relay.connect("?cameras=door").await;
+    let (client, _) = connect(&relay, "?cameras=door").await;
     let (mut write, mut read) = client.split();
     let pings = tokio::spawn(async move {
         for n in 0u32..300 {
@@ -294,10 +249,10 @@ async fn pongs_and_texts_never_stand_inside_a_frame() {
 
 #[tokio::test]
 async fn bad_input_gets_a_clear_error_and_disturbs_nobody() {
-    let relay = Relay::start().await;
+    let relay = ViewPort::start().await;
     let task = at_30_fps(relay.publish("door"), 1000);
-    let (mut other, _) = relay.connect("?cameras=door").await;
-    let (mut client, _) = relay.connect("?cameras=nothing").await;
+    let (mut other, _) = connect(&relay, "?cameras=door").await;
+    let (mut client, _) = connect(&relay, "?cameras=nothing").await;
     assert_eq!(text(&mut client).await["type"], "camera");
     for (bad, code) in [
         (Message::text("garbage"), "bad_message"),
@@ -335,10 +290,10 @@ async fn bad_input_gets_a_clear_error_and_disturbs_nobody() {
 
 #[tokio::test]
 async fn a_viewer_that_leaves_is_counted_out() {
-    let relay = Relay::start().await;
+    let relay = ViewPort::start().await;
     let door = relay.publish("door");
-    let (client, _) = relay.connect("").await;
-    let (mut polite, _) = relay.connect("").await;
+    let (client, _) = connect(&relay, "").await;
+    let (mut polite, _) = connect(&relay, "").await;
     while door.camera().snapshot().viewers != 2 || relay.streams.viewers() != 2 {
         sleep(Duration::from_millis(5)).await;
     }
@@ -355,10 +310,10 @@ async fn a_viewer_that_leaves_is_counted_out() {
 
 #[tokio::test]
 async fn viewers_are_told_of_the_shutdown() {
-    let relay = Relay::start().await;
+    let relay = ViewPort::start().await;
     let task = at_30_fps(relay.publish("door"), 50_000);
-    let (mut client, _) = relay.connect("").await;
-    let (_deaf, _) = relay.connect("").await;
+    let (mut client, _) = connect(&relay, "").await;
+    let (_deaf, _) = connect(&relay, "").await;
     frame(&mut client).await;
     relay.lifetime.shutdown.cancel();
     relay.lifetime.tasks.close();

@@ -6,10 +6,12 @@ use std::{
     num::NonZeroUsize,
 };
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use http::Uri;
 use tracing_subscriber::EnvFilter;
 
 use super::{ApiAddr, DEFAULT_HOST};
+use crate::store::redis::Format;
 
 /// Largest `--max-frame-bytes`: an uncompressed 4K picture; whoever sends more does not send JPEG.
 const MAX_FRAME_BYTES: usize = 64 << 20;
@@ -86,6 +88,12 @@ pub(super) fn redis_url(text: &str) -> Result<RedisUrl, String> {
                  rediss:// for TLS, or unix:///PATH"
             .into()),
     }
+}
+
+/// The store's own formats, listed by `--help`.
+pub(super) fn redis_format() -> impl TypedValueParser<Value = Format> {
+    let names = [Format::Base64, Format::Raw].map(|format| format.to_string());
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<Format>())
 }
 
 /// Bytes: `1048576`, `1024KiB`, `1MiB`, `1M`.

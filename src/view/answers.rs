@@ -7,7 +7,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use serde::Serialize;
 use serde_json::{Map, Value};
-use utoipa::ToSchema;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{KnownFormat, ObjectBuilder, RefOr, SchemaFormat, Type, schema::Schema},
+};
 
 use crate::relay::{Frame, Snapshot};
 
@@ -163,9 +166,9 @@ impl CachedFrame {
 /// The counters of server and cameras.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Stats {
-    /// The server's, with further figures of its parts.
+    /// The server's.
     #[schema(value_type = Server)]
-    pub server: Map<String, Value>,
+    pub server: Value,
     /// Every camera's, in the order of their ids.
     pub cameras: Vec<Camera>,
 }
@@ -188,6 +191,10 @@ pub struct Server {
     /// Frames dropped since the start, by reason, summed over the cameras still known.
     #[schema(value_type = BTreeMap<String, u64>)]
     pub drops: BTreeMap<&'static str, u64>,
+    /// Figures of further parts. One with a name from above stands in its place.
+    #[serde(flatten)]
+    #[schema(value_type = BTreeMap<String, Value>)]
+    pub further: Map<String, Value>,
 }
 
 /// Cameras by their presence.
@@ -241,6 +248,19 @@ pub struct ErrorDetail {
     /// What to do, for people.
     pub message: String,
 }
+
+/// A body that is not text, in descriptions; there is never one of this type.
+#[derive(Debug)]
+pub enum Binary {}
+
+impl PartialSchema for Binary {
+    fn schema() -> RefOr<Schema> {
+        let format = SchemaFormat::KnownFormat(KnownFormat::Binary);
+        ObjectBuilder::new().schema_type(Type::String).format(Some(format)).into()
+    }
+}
+
+impl ToSchema for Binary {}
 
 /// Whole milliseconds.
 pub(super) fn millis(duration: std::time::Duration) -> u64 {
