@@ -1,5 +1,7 @@
 //! The REST routes over real sockets, frames put straight into the relay.
 
+#![allow(clippy::unwrap_used)]
+
 #[path = "support/view_port.rs"]
 mod view_port;
 
