@@ -14,7 +14,7 @@ use framecast::{
         Ingest, signaling,
         webrtc::{Candidates, Port},
     },
-    net::server_socket,
+    net::{Talk, server_socket},
     relay::{CameraId, Clock, Limits, Presence, Publisher, Registry, Transport},
     wire::{fragment, signal::MAX_TEXT_BYTES},
 };
@@ -55,7 +55,7 @@ impl Server {
         let (ingest, port) = (self.ingest.clone(), self.port.clone());
         let shutdown = self.shutdown.clone();
         tokio::spawn(async move {
-            signaling::serve(theirs, None, &ingest, &port, shutdown).await;
+            signaling::serve(Talk::new(theirs), None, &ingest, &port, shutdown).await;
         });
         WebSocketStream::from_raw_socket(ours, Role::Client, None).await
     }

@@ -53,8 +53,8 @@ fn serve(file: EmbeddedFile, path: &str, request: &HeaderMap) -> Response {
     let mut response = if known {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        let kind = mime_guess::from_path(path).first_or_octet_stream();
-        ([(header::CONTENT_TYPE, kind.as_ref())], Body::from(file.data)).into_response()
+        let kind = [(header::CONTENT_TYPE, file.metadata.mimetype())];
+        (kind, Body::from(file.data)).into_response()
     };
     let headers = response.headers_mut();
     for (name, value) in HEADERS {

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     ingest::{self, Ingest, dialect, signaling, webrtc::Port},
-    net::WebSocketUpgrade,
+    net::{Talk, WebSocketUpgrade},
     view::{
         self, Rest,
         stream::{Streams, stream},
@@ -58,7 +58,7 @@ pub fn ingest_port(port: IngestPort) -> Router {
     let signal = async move |upgrade: WebSocketUpgrade| {
         upgrade.on_socket(signal::MAX_TEXT_BYTES, async move |socket| {
             let (ingest, webrtc, shutdown) = shared;
-            signaling::serve(socket, None, &ingest, &webrtc, shutdown).await;
+            signaling::serve(Talk::new(socket), None, &ingest, &webrtc, shutdown).await;
         })
     };
     let publish = ingest::routes(&ingest);

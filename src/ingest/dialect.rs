@@ -3,25 +3,15 @@
 //!
 //! Belongs here: the wait for that message. Does not: either dialect.
 
-use futures_util::{SinkExt as _, StreamExt as _};
 use serde::Deserialize;
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    time::{Instant, MissedTickBehavior, interval},
-};
-use tokio_tungstenite::{
-    WebSocketStream,
-    tungstenite::{Error as SocketError, Message, Utf8Bytes},
-};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_tungstenite::{WebSocketStream, tungstenite::Message};
 use tokio_util::sync::CancellationToken;
 
-use super::{Ingest, legacy, signaling, webrtc::Port};
+use super::{Ingest, ending::End, legacy, signaling, webrtc::Port};
 use crate::{
-    net::{close, close_code, heartbeat},
-    wire::{
-        legacy::{is_legacy, max_message},
-        signal::ToPublisher,
-    },
+    net::Talk,
+    wire::legacy::{is_legacy, max_message},
 };
 
 /// What a client is told whose first message is of neither dialect.
@@ -38,71 +28,33 @@ pub fn max_socket_message(ingest: &Ingest) -> usize {
 ///
 /// Nothing is said before the client speaks: a legacy client expects nothing but answers.
 pub async fn serve<S>(
-    mut socket: WebSocketStream<S>,
+    socket: WebSocketStream<S>,
     ingest: &Ingest,
     port: &Port,
     shutdown: CancellationToken,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
-    match first_message(&mut socket, &shutdown).await {
-        First::Text(text) if is_legacy(&text) => {
-            legacy::serve(socket, &text, ingest, port, shutdown).await;
+    let mut talk = Talk::new(socket);
+    let first = tokio::select! {
+        () = shutdown.cancelled() => Err(End::draining()),
+        message = talk.next() => {
+            message.map_err(|ended| End::of(ended, || End::too_large("message too large")))
         }
-        First::Text(text) if is_signaling(&text) => {
-            signaling::serve(socket, Some(text.to_string()), ingest, port, shutdown).await;
+    };
+    match first {
+        Ok(Message::Text(text)) if is_legacy(&text) => {
+            legacy::serve(talk, &text, ingest, port, shutdown).await;
         }
-        First::Text(_) | First::Binary => {
-            let error = ToPublisher::Error { code: "bad_message", message: UNKNOWN };
-            if socket.send(Message::text(error.to_json())).await.is_ok() {
-                close(socket, close_code::CANNOT_SERVE, "neither dialect").await;
-            }
+        Ok(Message::Text(text)) if is_signaling(&text) => {
+            signaling::serve(talk, Some(text.to_string()), ingest, port, shutdown).await;
         }
-        First::Ended(Some((code, reason))) => close(socket, code, reason).await,
-        First::Ended(None) => {}
-    }
-}
-
-enum First {
-    Text(Utf8Bytes),
-    Binary,
-    /// It ends before that; with the close code and reason, if the server is the one to close.
-    Ended(Option<(u16, &'static str)>),
-}
-
-async fn first_message<S>(socket: &mut WebSocketStream<S>, shutdown: &CancellationToken) -> First
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    let mut heard = Instant::now();
-    let mut ping = interval(heartbeat::PERIOD);
-    ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    ping.reset();
-    loop {
-        tokio::select! {
-            () = shutdown.cancelled() => {
-                return First::Ended(Some((close_code::GOING_AWAY, "server shutting down")));
-            }
-            () = tokio::time::sleep_until(heard + heartbeat::SILENCE) => {
-                return First::Ended(Some((close_code::SILENT, "no sign of life for 150 s")));
-            }
-            message = socket.next() => match message {
-                Some(Ok(Message::Text(text))) => return First::Text(text),
-                Some(Ok(Message::Binary(_))) => return First::Binary,
-                Some(Ok(Message::Ping(_) | Message::Pong(_))) => heard = Instant::now(),
-                Some(Err(SocketError::Capacity(_))) => {
-                    return First::Ended(Some((close_code::TOO_LARGE, "message too large")));
-                }
-                Some(Ok(Message::Close(_) | Message::Frame(_)) | Err(_)) | None => {
-                    return First::Ended(None);
-                }
-            },
-            _ = ping.tick() => {
-                if socket.send(Message::Ping(bytes::Bytes::new())).await.is_err() {
-                    return First::Ended(None);
-                }
-            }
+        Ok(_) => {
+            let end = End::cannot_serve("bad_message", UNKNOWN.to_owned());
+            End { reason: "neither dialect".into(), ..end }.tell(talk, None).await;
         }
+        // The error would be in one dialect or the other.
+        Err(end) => end.hang_up(talk).await,
     }
 }
 

@@ -4,6 +4,8 @@
 
 use std::time::{Duration, Instant};
 
+use tokio::time::{Interval, MissedTickBehavior, interval};
+
 use crate::{
     relay::{DropReason, Outcome, Producer, Refused, Stamp},
     wire::{
@@ -14,6 +16,17 @@ use crate::{
 
 /// A publisher hears of its refused frames at most this often.
 const FAULT_PERIOD: Duration = Duration::from_secs(1);
+
+/// Distance of the feedback messages.
+const FEEDBACK_PERIOD: Duration = Duration::from_secs(1);
+
+/// When [`FrameSink::feedback`] is due, the first time in a second.
+pub fn feedback_times() -> Interval {
+    let mut times = interval(FEEDBACK_PERIOD);
+    times.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    times.reset();
+    times
+}
 
 /// Something to tell the publisher.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,8 +159,8 @@ impl FrameSink {
         Taken::Refused(due.then_some(Fault { code, message }))
     }
 
-    /// Gives up frames whose parts did not come, and sums up since the last call. To be called once
-    /// a second.
+    /// Gives up frames whose parts did not come, and sums up since the last call. Due at
+    /// [`feedback_times`].
     pub fn feedback(&mut self) -> Feedback {
         let now = self.producer.now();
         self.reassembler.expire(now);

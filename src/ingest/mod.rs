@@ -3,15 +3,16 @@
 //! Belongs here: publishers' protocols. Does not: viewers, the cache, or who may publish what.
 
 pub mod dialect;
-pub mod frames;
-pub mod http_push;
-pub mod legacy;
-pub mod outbox;
+mod ending;
+mod frames;
+mod http_push;
+mod legacy;
+mod push_body;
 pub mod signaling;
-pub mod stills;
+mod stills;
 pub mod synthetic;
 pub mod webrtc;
-pub mod websocket;
+mod websocket;
 
 use std::sync::Arc;
 
@@ -20,13 +21,34 @@ use axum::{
     routing::{get, post},
 };
 
-use crate::relay::Registry;
+use crate::{
+    relay::Registry,
+    wire::signal::{PROTOCOL, ToPublisher},
+};
 
 /// What every door in needs.
 #[derive(Debug, Clone)]
 pub struct Ingest {
     /// Hands out the producers.
     pub registry: Arc<Registry>,
+}
+
+impl Ingest {
+    /// The first message to a publisher over a WebSocket.
+    fn hello(&self) -> String {
+        let hello = ToPublisher::Hello {
+            version: env!("CARGO_PKG_VERSION"),
+            protocol: PROTOCOL,
+            server_us: self.registry.clock().unix_us(),
+            max_frame_bytes: self.registry.limits().frame.max_bytes,
+        };
+        hello.to_json()
+    }
+
+    /// The answer to a `ping`.
+    fn pong(&self, t: &serde_json::Number) -> String {
+        ToPublisher::Pong { t, server_us: self.registry.clock().unix_us() }.to_json()
+    }
 }
 
 /// The routes of `/publish`.

@@ -4,38 +4,27 @@
 //! upgrade and who may publish (done before), the connection itself ([`webrtc`](super::webrtc)),
 //! or the legacy dialect.
 
-use std::time::Duration;
-
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    time::{Instant, MissedTickBehavior, interval},
-};
-use tokio_tungstenite::{
-    WebSocketStream,
-    tungstenite::{Error as SocketError, Message},
-};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_tungstenite::tungstenite::Message;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Ingest,
-    frames::{Fault, FrameSink, Taken},
-    outbox::Outbox,
+    ending::End,
+    frames::{Fault, FrameSink, Taken, feedback_times},
     webrtc::{Event, Opener, Port, Reliability, Session},
 };
 use crate::{
-    net::{close, close_code, heartbeat},
-    relay::{CameraId, PublishError, Publisher, Transport},
-    wire::signal::{Channel, FromPublisher, MAX_TEXT_BYTES, Offer, PROTOCOL, ToPublisher},
+    net::{Ended, Talk},
+    relay::{CameraId, Publisher, Transport},
+    wire::signal::{Channel, FromPublisher, MAX_TEXT_BYTES, Offer, ToPublisher},
 };
-
-/// Distance of the feedback messages.
-const FEEDBACK_PERIOD: Duration = Duration::from_secs(1);
 
 /// Serves one publisher until its socket ends, the server drains, or another takes its camera.
 ///
 /// `first` is a text message that was read already, to tell the dialect.
 pub async fn serve<S>(
-    socket: WebSocketStream<S>,
+    mut talk: Talk<S>,
     first: Option<String>,
     ingest: &Ingest,
     port: &Port,
@@ -43,21 +32,8 @@ pub async fn serve<S>(
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
-    let mut connection = Connection {
-        ingest,
-        port,
-        outbox: Outbox::default(),
-        offered: None,
-        heard: Instant::now(),
-        socket,
-    };
-    let registry = &ingest.registry;
-    connection.say(&ToPublisher::Hello {
-        version: env!("CARGO_PKG_VERSION"),
-        protocol: PROTOCOL,
-        server_us: registry.clock().unix_us(),
-        max_frame_bytes: registry.limits().frame.max_bytes,
-    });
+    talk.say(ingest.hello());
+    let mut connection = Connection { ingest, port, offered: None, talk };
     let ended = match first {
         Some(text) => connection.text(&text).await,
         None => Ok(()),
@@ -67,51 +43,6 @@ pub async fn serve<S>(
         Err(end) => end,
     };
     connection.finish(end).await;
-}
-
-/// How a connection ends. The camera goes offline with the reason.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
-    /// The publisher's socket is gone.
-    Gone,
-    /// It said `bye`.
-    Bye,
-    Draining,
-    Replaced,
-    Silent,
-    TooLarge,
-    NotReading,
-    TooManyCameras,
-}
-
-impl End {
-    /// In plain words, for viewers.
-    fn reason(self) -> &'static str {
-        match self {
-            Self::Gone => "publisher disconnected",
-            Self::Bye => "publisher stopped",
-            Self::Draining => "server shutting down",
-            Self::Replaced => "replaced by a newer publisher",
-            Self::Silent => "no sign of life from the publisher for 150 s",
-            Self::TooLarge => "the publisher sent a message over 64 KiB",
-            Self::NotReading => "the publisher asks without reading the answers",
-            Self::TooManyCameras => "the server has as many cameras as it takes",
-        }
-    }
-
-    /// The close code that goes with it, if the server is the one to close.
-    fn close_code(self) -> Option<u16> {
-        match self {
-            Self::Gone => None,
-            Self::Bye => Some(1000),
-            Self::Draining => Some(close_code::GOING_AWAY),
-            Self::Replaced => Some(close_code::REPLACED),
-            Self::Silent => Some(close_code::SILENT),
-            Self::TooLarge => Some(close_code::TOO_LARGE),
-            Self::NotReading => Some(close_code::CANNOT_SERVE),
-            Self::TooManyCameras => Some(close_code::TOO_MANY),
-        }
-    }
 }
 
 /// The camera an offer was for, and its connection.
@@ -127,38 +58,23 @@ struct Offered {
 struct Connection<'a, S> {
     ingest: &'a Ingest,
     port: &'a Port,
-    outbox: Outbox,
     offered: Option<Offered>,
-    heard: Instant,
-    socket: WebSocketStream<S>,
+    talk: Talk<S>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, S> {
     async fn run(&mut self, shutdown: CancellationToken) -> End {
-        let mut feedback = interval(FEEDBACK_PERIOD);
-        feedback.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut ping = interval(heartbeat::PERIOD);
-        ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        ping.reset();
+        let mut feedback = feedback_times();
         loop {
-            if self.outbox.is_over() {
-                return End::NotReading;
-            }
-            let silence = tokio::time::sleep_until(self.heard + heartbeat::SILENCE);
             let step = tokio::select! {
-                () = shutdown.cancelled() => Err(End::Draining),
-                () = silence => Err(End::Silent),
-                message = self.outbox.exchange(&mut self.socket) => self.incoming(message).await,
+                () = shutdown.cancelled() => Err(End::draining()),
+                message = self.talk.next() => self.incoming(message).await,
                 event = next_event(&mut self.offered) => match event {
                     Some(event) => self.event(event),
-                    None => Err(End::Replaced),
+                    None => Err(End::replaced()),
                 },
                 _ = feedback.tick() => {
                     self.feedback();
-                    Ok(())
-                }
-                _ = ping.tick() => {
-                    self.outbox.push(Message::Ping(bytes::Bytes::new()));
                     Ok(())
                 }
             };
@@ -169,40 +85,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, S> {
     }
 
     fn say(&mut self, message: &ToPublisher<'_>) {
-        self.outbox.push(Message::text(message.to_json()));
+        self.talk.say(message.to_json());
     }
 
     fn fault(&mut self, code: &str, message: &str) {
         self.say(&ToPublisher::Error { code, message });
     }
 
-    async fn incoming(&mut self, message: Option<Result<Message, SocketError>>) -> Result<(), End> {
+    async fn incoming(&mut self, message: Result<Message, Ended>) -> Result<(), End> {
         match message {
-            Some(Ok(message)) => {
-                self.heard = Instant::now();
-                match message {
-                    Message::Text(text) => return self.text(&text).await,
-                    Message::Binary(_) => {
-                        let to = "frames go over the data channel; this socket takes text";
-                        self.fault("bad_message", to);
-                    }
-                    Message::Close(_) => return Err(End::Gone),
-                    Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
-                }
+            Ok(Message::Text(text)) => self.text(&text).await,
+            Ok(_) => {
+                let to = "frames go over the data channel; this socket takes text";
+                self.fault("bad_message", to);
                 Ok(())
             }
-            Some(Err(SocketError::Capacity(_))) => Err(End::TooLarge),
-            Some(Err(error)) => {
-                tracing::debug!(%error, "signaling socket lost");
-                Err(End::Gone)
-            }
-            None => Err(End::Gone),
+            Err(ended) => Err(End::of(ended, too_large)),
         }
     }
 
     async fn text(&mut self, text: &str) -> Result<(), End> {
         if text.len() > MAX_TEXT_BYTES {
-            return Err(End::TooLarge);
+            return Err(too_large());
         }
         match FromPublisher::parse(text) {
             Ok(FromPublisher::Offer(offer)) => self.offer(offer).await,
@@ -212,11 +116,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, S> {
                 }
             }
             Ok(FromPublisher::Candidate { candidate: None }) => {}
-            Ok(FromPublisher::Ping { t }) => {
-                let server_us = self.ingest.registry.clock().unix_us();
-                self.say(&ToPublisher::Pong { t: &t, server_us });
-            }
-            Ok(FromPublisher::Bye) => return Err(End::Bye),
+            Ok(FromPublisher::Ping { t }) => self.talk.say(self.ingest.pong(&t)),
+            Ok(FromPublisher::Bye) => return Err(End::bye()),
             Err(message) => self.fault("bad_message", &message),
         }
         Ok(())
@@ -277,22 +178,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, S> {
         let Some(offered) = self.offered.as_mut().filter(|offered| offered.sink.is_none()) else {
             return Ok(());
         };
-        match self.ingest.registry.publish(&offered.camera, offered.publisher.clone()) {
-            Ok(producer) => {
-                offered.sink = Some(FrameSink::new(producer));
-                Ok(())
-            }
-            Err(PublishError::Draining) => Err(End::Draining),
-            Err(error @ PublishError::TooManyCameras(_)) => {
-                self.fault(error.code(), &error.to_string());
-                Err(End::TooManyCameras)
-            }
-        }
+        let producer = self.ingest.registry.publish(&offered.camera, offered.publisher.clone())?;
+        offered.sink = Some(FrameSink::new(producer));
+        Ok(())
     }
 
     fn settle(&mut self, taken: Option<Taken>) -> Result<(), End> {
         match taken {
-            Some(Taken::Replaced) => Err(End::Replaced),
+            Some(Taken::Replaced) => Err(End::replaced()),
             Some(Taken::Refused(Some(Fault { code, message }))) => {
                 self.fault(code, &message);
                 Ok(())
@@ -305,12 +198,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, S> {
         let Some(offered) = &mut self.offered else { return };
         let Some(sink) = &mut offered.sink else { return };
         let figures = sink.feedback();
-        // For a publisher that does not read, the newest figures are as good as all of them.
-        if self.outbox.is_empty() {
-            let camera = offered.camera.as_str();
-            let message = ToPublisher::Feedback { camera, figures: &figures }.to_json();
-            self.outbox.push(Message::text(message));
-        }
+        let camera = offered.camera.as_str();
+        self.talk.mention(ToPublisher::Feedback { camera, figures: &figures }.to_json());
     }
 
     fn drop_session(&mut self, reason: &str) {
@@ -321,27 +210,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, S> {
 
     async fn finish(mut self, end: End) {
         let camera = self.offered.as_ref().map(|offered| offered.camera.clone());
-        self.drop_session(end.reason());
-        let Some(code) = end.close_code() else { return };
-        match (end, camera) {
-            (End::Replaced, Some(camera)) => {
-                let message = "a newer publisher took this camera";
-                self.say(&ToPublisher::Replaced { camera: camera.as_str(), message });
-            }
-            (End::Draining, _) => {
-                self.fault(
-                    "draining",
-                    "the server is shutting down; connect again in some seconds",
-                );
-            }
-            _ => {}
-        }
-        if end != End::NotReading {
-            let _ =
-                tokio::time::timeout(FEEDBACK_PERIOD, self.outbox.flush(&mut self.socket)).await;
-        }
-        close(self.socket, code, end.reason()).await;
+        self.drop_session(&end.reason);
+        end.tell(self.talk, camera.as_ref().map(CameraId::as_str)).await;
     }
+}
+
+fn too_large() -> End {
+    End::too_large("the publisher sent a message over 64 KiB")
 }
 
 impl Offered {

@@ -3,33 +3,26 @@
 //! Belongs here: what is said on this socket and how it ends. Does not: the messages' layout
 //! (`wire`), reassembly and publishing ([`FrameSink`]), heartbeat ([`Talk`]).
 
-use std::time::Duration;
-
 use axum::{extract::State, response::Response};
 use bytes::Bytes;
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    time::{MissedTickBehavior, interval},
-};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::{WebSocketStream, tungstenite::Message};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Ingest,
-    frames::{Fault, FrameSink, Taken},
+    ending::End,
+    frames::{Fault, FrameSink, Taken, feedback_times},
     http_push::PublishQuery,
 };
 use crate::{
-    net::{ApiError, Ended, Id, Lifetime, Query, Talk, WebSocketUpgrade, close_code},
-    relay::{CameraId, PublishError, Publisher, Transport},
+    net::{ApiError, Ended, Id, Lifetime, Query, Talk, WebSocketUpgrade},
+    relay::{CameraId, Publisher, Transport},
     wire::{
         fragment,
-        signal::{FromPublisher, MAX_TEXT_BYTES, PROTOCOL, ToPublisher},
+        signal::{FromPublisher, MAX_TEXT_BYTES, ToPublisher},
     },
 };
-
-/// Distance of the feedback messages.
-const FEEDBACK_PERIOD: Duration = Duration::from_secs(1);
 
 /// Takes the upgrade.
 pub async fn upgrade(
@@ -48,36 +41,6 @@ pub async fn upgrade(
     }))
 }
 
-/// How a session ends, and what follows from that.
-struct End {
-    /// For viewers, in plain words.
-    reason: String,
-    /// Said to the publisher before the close.
-    error: Option<Fault>,
-    /// `None` when nobody is left to tell.
-    close: Option<u16>,
-}
-
-impl End {
-    fn plain(close: Option<u16>, reason: &str) -> Self {
-        Self { reason: reason.to_owned(), error: None, close }
-    }
-
-    fn error(close: u16, code: &'static str, message: String) -> Self {
-        Self { reason: message.clone(), error: Some(Fault { code, message }), close: Some(close) }
-    }
-
-    fn draining() -> Self {
-        let error = PublishError::Draining;
-        let end = Self::error(close_code::GOING_AWAY, error.code(), error.to_string());
-        Self { reason: "server shutting down".into(), ..end }
-    }
-
-    fn replaced() -> Self {
-        Self::plain(Some(close_code::REPLACED), "replaced by a newer publisher")
-    }
-}
-
 /// Serves one publisher until its socket ends, the server drains, or another takes its camera.
 async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     socket: WebSocketStream<S>,
@@ -91,16 +54,7 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
         Ok(sink) => Session { ingest, sink, talk: &mut talk }.run(shutdown).await,
         Err(end) => end,
     };
-    if let Some(Fault { code, message }) = &end.error {
-        talk.say(ToPublisher::Error { code, message }.to_json());
-    }
-    if end.close == Some(close_code::REPLACED) {
-        let message = "a newer publisher took this camera";
-        talk.say(ToPublisher::Replaced { camera, message }.to_json());
-    }
-    if let Some(code) = end.close {
-        talk.close(code, &end.reason).await;
-    }
+    end.tell(talk, Some(camera)).await;
 }
 
 fn open(
@@ -112,16 +66,9 @@ fn open(
     if shutdown.is_cancelled() {
         return Err(End::draining());
     }
-    let id = CameraId::parse(camera).map_err(|error| {
-        End::error(close_code::CANNOT_SERVE, "bad_camera_id", error.to_string())
-    })?;
-    match ingest.registry.publish(&id, publisher) {
-        Ok(producer) => Ok(FrameSink::new(producer)),
-        Err(PublishError::Draining) => Err(End::draining()),
-        Err(error @ PublishError::TooManyCameras(_)) => {
-            Err(End::error(close_code::TOO_MANY, error.code(), error.to_string()))
-        }
-    }
+    let id = CameraId::parse(camera)
+        .map_err(|error| End::cannot_serve("bad_camera_id", error.to_string()))?;
+    Ok(FrameSink::new(ingest.registry.publish(&id, publisher)?))
 }
 
 struct Session<'a, S> {
@@ -133,17 +80,8 @@ struct Session<'a, S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
     /// The camera is offline when this returns.
     async fn run(mut self, shutdown: CancellationToken) -> End {
-        let registry = &self.ingest.registry;
-        let hello = ToPublisher::Hello {
-            version: env!("CARGO_PKG_VERSION"),
-            protocol: PROTOCOL,
-            server_us: registry.clock().unix_us(),
-            max_frame_bytes: registry.limits().frame.max_bytes,
-        };
-        self.talk.say(hello.to_json());
-        let mut feedback = interval(FEEDBACK_PERIOD);
-        feedback.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        feedback.reset();
+        self.talk.say(self.ingest.hello());
+        let mut feedback = feedback_times();
         let end = loop {
             let step = tokio::select! {
                 () = shutdown.cancelled() => Err(End::draining()),
@@ -175,17 +113,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
     fn text(&mut self, text: &str) -> Result<(), End> {
         if text.len() > MAX_TEXT_BYTES {
             let message = format!("a text message has at most {MAX_TEXT_BYTES} bytes");
-            return Err(End::error(close_code::TOO_LARGE, "too_large", message));
+            return Err(too_large(message));
         }
         match FromPublisher::parse(text) {
             Ok(FromPublisher::Ping { t }) => {
-                let server_us = self.ingest.registry.clock().unix_us();
-                self.talk.say(ToPublisher::Pong { t: &t, server_us }.to_json());
+                self.talk.say(self.ingest.pong(&t));
                 Ok(())
             }
-            Ok(FromPublisher::Bye) => {
-                Err(End::plain(Some(close_code::NORMAL), "publisher stopped"))
-            }
+            Ok(FromPublisher::Bye) => Err(End::bye()),
             Ok(FromPublisher::Offer(_) | FromPublisher::Candidate { .. }) => {
                 self.misplaced("WebRTC is set up on /signal; this socket takes frames".into())
             }
@@ -217,16 +152,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
     }
 
     fn ended(&self, ended: Ended) -> End {
-        let reason = match ended {
-            Ended::Gone => "publisher disconnected",
-            Ended::Silent => "no sign of life from the publisher for 150 s",
-            Ended::NotReading => "the publisher asks without reading the answers",
-            Ended::TooLarge => {
-                let max = self.sink.producer().limits().max_bytes;
-                let message = format!("a message is over the limit of {max} (--max-frame-bytes)");
-                return End::error(close_code::TOO_LARGE, "too_large", message);
-            }
-        };
-        End::plain(ended.close_code(), reason)
+        let max = self.sink.producer().limits().max_bytes;
+        End::of(ended, || {
+            too_large(format!("a message is over the limit of {max} (--max-frame-bytes)"))
+        })
     }
+}
+
+fn too_large(message: String) -> End {
+    End::too_large(message.clone()).saying("too_large", message)
 }

@@ -15,7 +15,6 @@ mod upgrade;
 pub use error::ApiError;
 use listen::Place;
 pub use listen::{Lifetime, serve, serve_viewers};
-pub use options::bound_send_buffer;
 pub use request::{Id, Query};
 pub use talk::{Ended, Talk};
 pub use upgrade::{WebSocketUpgrade, close, close_code, heartbeat, server_socket};

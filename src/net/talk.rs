@@ -12,7 +12,7 @@ use tokio_tungstenite::{
     tungstenite::{Error as SocketError, Message},
 };
 
-use super::{close, close_code, heartbeat};
+use super::{close, heartbeat};
 
 /// Messages waiting for a peer that does not read. It gets about one a second unasked; more than
 /// this means that it asks without reading, and it is cut off.
@@ -32,18 +32,6 @@ pub enum Ended {
     Silent,
     /// More is waiting for it than is kept.
     NotReading,
-}
-
-impl Ended {
-    /// The close code that tells it; `None` when nobody is left to tell.
-    pub fn close_code(self) -> Option<u16> {
-        match self {
-            Self::Gone => None,
-            Self::TooLarge => Some(close_code::TOO_LARGE),
-            Self::Silent => Some(close_code::SILENT),
-            Self::NotReading => Some(close_code::CANNOT_SERVE),
-        }
-    }
 }
 
 /// One side of a conversation. Pings are sent and answered in passing.
@@ -77,10 +65,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
     }
 
     /// The next text or binary message. Writes what waits meanwhile; neither waits for the other.
-    /// Cancel safe.
+    ///
+    /// Cancel safe: a dropped call loses no message in either direction, and neither the time of
+    /// the next ping nor how long the peer has been silent.
     pub async fn next(&mut self) -> Result<Message, Ended> {
         loop {
             if self.outbox.len() > OUTBOX {
+                // It would not read them before the close either.
+                self.outbox.clear();
                 return Err(Ended::NotReading);
             }
             let silence = tokio::time::sleep_until(self.heard + heartbeat::SILENCE);
@@ -154,7 +146,7 @@ mod tests {
     use tokio_tungstenite::tungstenite::protocol::Role;
 
     use super::*;
-    use crate::net::server_socket;
+    use crate::net::{close_code, server_socket};
 
     async fn pair() -> (Talk<DuplexStream>, WebSocketStream<DuplexStream>) {
         let (here, there) = duplex(1 << 16);
@@ -202,6 +194,50 @@ mod tests {
         assert_eq!(u16::from(frame.code), 1009);
     }
 
+    /// What [`Talk::next`] yields when most of its calls are dropped before they are done.
+    async fn next_in_slices(talk: &mut Talk<DuplexStream>) -> Result<Message, Ended> {
+        loop {
+            if let Ok(message) = timeout(Duration::from_millis(3), talk.next()).await {
+                return message;
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn dropped_calls_lose_no_message_either_way() {
+        let (mut talk, mut peer) = pair().await;
+        let asking = tokio::spawn(async move {
+            let mut heard = Vec::new();
+            for n in 0..100 {
+                peer.send(Message::text(n.to_string())).await.unwrap();
+                tokio::time::sleep(Duration::from_millis(7)).await;
+            }
+            while heard.len() < 100 {
+                heard.push(peer.next().await.unwrap().unwrap());
+            }
+            heard
+        });
+        let mut told = Vec::new();
+        while let Ok(message) = next_in_slices(&mut talk).await {
+            talk.say(message.to_text().unwrap().to_owned());
+            told.push(message);
+        }
+        assert_eq!(told, (0..100).map(|n| Message::text(n.to_string())).collect::<Vec<_>>());
+        assert_eq!(asking.await.unwrap(), told);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn dropped_calls_put_off_neither_pings_nor_the_end_of_a_silent_peer() {
+        let (mut talk, mut peer) = pair().await;
+        let start = Instant::now();
+        assert_eq!(next_in_slices(&mut talk).await, Err(Ended::Silent));
+        assert_eq!(start.elapsed().as_secs(), 150);
+        for _ in 0..2 {
+            assert_eq!(peer.next().await.unwrap().unwrap(), Message::Ping(bytes::Bytes::new()));
+        }
+        assert!(timeout(Duration::from_secs(1), peer.next()).await.is_err(), "two pings in 150 s");
+    }
+
     #[tokio::test]
     async fn a_peer_that_never_reads_is_cut_off() {
         let (mut talk, peer) = pair().await;
@@ -209,6 +245,9 @@ mod tests {
             talk.say("x".repeat(1000));
         }
         assert_eq!(talk.next().await, Err(Ended::NotReading));
+        let start = Instant::now();
+        talk.close(close_code::CANNOT_SERVE, "not reading").await;
+        assert!(start.elapsed() < Duration::from_secs(3), "nothing more is written before it");
         drop(peer);
     }
 }

@@ -1,3 +1,5 @@
+//! The splitter of JPEG streams against whole, cut and hostile input.
+
 use super::*;
 use crate::wire::jpeg::skeleton;
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};

@@ -1,3 +1,5 @@
+//! The splitter of multipart bodies against whole, cut and hostile input.
+
 use super::*;
 use crate::wire::{
     jpeg::skeleton,

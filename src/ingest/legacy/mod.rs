@@ -14,24 +14,20 @@ use std::time::Duration;
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    time::{Instant, MissedTickBehavior, interval},
+    time::Instant,
 };
-use tokio_tungstenite::{
-    WebSocketStream,
-    tungstenite::{Error as SocketError, Message},
-};
+use tokio_tungstenite::tungstenite::Message;
 use tokio_util::sync::CancellationToken;
 
 use self::publisher::{Given, Publisher};
 use super::{
     Ingest,
+    ending::End,
     frames::{Fault, Taken},
-    outbox::Outbox,
     webrtc::{Event, Opener, Port, Session},
 };
 use crate::{
-    net::{close, close_code, heartbeat},
-    relay::PublishError,
+    net::{Ended, Talk},
     wire::legacy::{Body, FromPublisher, Problem, ToPublisher},
 };
 
@@ -41,13 +37,10 @@ const FAULT_PERIOD: Duration = Duration::from_secs(1);
 /// Addresses kept for an offer that is still to come: a page may send its first before it.
 const EARLY_CANDIDATES: usize = 32;
 
-/// How long the last messages may take to be written.
-const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
-
 /// Serves one publisher, whose first message was read already, until its socket ends, the server
 /// drains, or another takes its camera.
 pub async fn serve<S>(
-    socket: WebSocketStream<S>,
+    talk: Talk<S>,
     first: &str,
     ingest: &Ingest,
     port: &Port,
@@ -61,10 +54,8 @@ pub async fn serve<S>(
         publisher: Publisher::default(),
         session: None,
         early: Vec::new(),
-        outbox: Outbox::default(),
         fault_due: Instant::now(),
-        heard: Instant::now(),
-        socket,
+        talk,
     };
     let end = match connection.text(first).await {
         Ok(()) => connection.run(shutdown).await,
@@ -73,93 +64,24 @@ pub async fn serve<S>(
     connection.finish(end).await;
 }
 
-/// How a connection ends. The camera goes offline with the reason.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
-    /// The client's socket is gone.
-    Gone,
-    Draining,
-    Replaced,
-    Silent,
-    TooLarge,
-    NotReading,
-    TooManyCameras,
-}
-
-impl End {
-    /// In plain words, for viewers.
-    fn reason(self) -> &'static str {
-        match self {
-            Self::Gone => "publisher disconnected",
-            Self::Draining => "server shutting down",
-            Self::Replaced => "replaced by a newer publisher",
-            Self::Silent => "no sign of life from the publisher for 150 s",
-            Self::TooLarge => "the publisher sent a message over the limit",
-            Self::NotReading => "the publisher asks without reading the answers",
-            Self::TooManyCameras => "the server has as many cameras as it takes",
-        }
-    }
-
-    /// The close code that goes with it, if the server is the one to close.
-    fn close_code(self) -> Option<u16> {
-        match self {
-            Self::Gone => None,
-            Self::Draining => Some(close_code::GOING_AWAY),
-            Self::Replaced => Some(close_code::REPLACED),
-            Self::Silent => Some(close_code::SILENT),
-            Self::TooLarge => Some(close_code::TOO_LARGE),
-            Self::NotReading => Some(close_code::CANNOT_SERVE),
-            Self::TooManyCameras => Some(close_code::TOO_MANY),
-        }
-    }
-
-    /// The last message before the close, if there is something to do about it.
-    fn last_word(self) -> Option<(&'static str, &'static str)> {
-        match self {
-            Self::Draining => {
-                Some(("draining", "the server is shutting down; connect again in some seconds"))
-            }
-            Self::Replaced => Some(("replaced", "a newer publisher took this camera")),
-            Self::TooLarge => {
-                Some(("too_large", "the message is over the limit; see --max-frame-bytes"))
-            }
-            Self::Gone | Self::Silent | Self::NotReading | Self::TooManyCameras => None,
-        }
-    }
-}
-
 struct Connection<'a, S> {
     ingest: &'a Ingest,
     port: &'a Port,
     publisher: Publisher,
     session: Option<Session>,
     early: Vec<String>,
-    outbox: Outbox,
     fault_due: Instant,
-    heard: Instant,
-    socket: WebSocketStream<S>,
+    talk: Talk<S>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, S> {
     async fn run(&mut self, shutdown: CancellationToken) -> End {
-        let mut ping = interval(heartbeat::PERIOD);
-        ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        ping.reset();
         loop {
-            if self.outbox.is_over() {
-                return End::NotReading;
-            }
-            let silence = tokio::time::sleep_until(self.heard + heartbeat::SILENCE);
             let step = tokio::select! {
-                () = shutdown.cancelled() => Err(End::Draining),
-                () = silence => Err(End::Silent),
-                () = self.publisher.replaced() => Err(End::Replaced),
-                message = self.outbox.exchange(&mut self.socket) => self.incoming(message).await,
+                () = shutdown.cancelled() => Err(End::draining()),
+                () = self.publisher.replaced() => Err(End::replaced()),
+                message = self.talk.next() => self.incoming(message).await,
                 event = next_event(&mut self.session) => self.event(event).await,
-                _ = ping.tick() => {
-                    self.outbox.push(Message::Ping(bytes::Bytes::new()));
-                    Ok(())
-                }
             };
             if let Err(end) = step {
                 return end;
@@ -168,7 +90,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, S> {
     }
 
     fn say(&mut self, message: &ToPublisher<'_>) {
-        self.outbox.push(Message::text(message.to_json()));
+        self.talk.say(message.to_json());
     }
 
     /// Answers a message that asked for something and cannot have it.
@@ -185,23 +107,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, S> {
         }
     }
 
-    async fn incoming(&mut self, message: Option<Result<Message, SocketError>>) -> Result<(), End> {
+    async fn incoming(&mut self, message: Result<Message, Ended>) -> Result<(), End> {
         match message {
-            Some(Ok(message)) => {
-                self.heard = Instant::now();
-                match message {
-                    Message::Text(text) => self.text(&text).await,
-                    Message::Binary(picture) => self.binary(&picture),
-                    Message::Close(_) => Err(End::Gone),
-                    Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => Ok(()),
-                }
-            }
-            Some(Err(SocketError::Capacity(_))) => Err(End::TooLarge),
-            Some(Err(error)) => {
-                tracing::debug!(%error, "legacy socket lost");
-                Err(End::Gone)
-            }
-            None => Err(End::Gone),
+            Ok(Message::Text(text)) => self.text(&text).await,
+            Ok(picture) => self.binary(&picture.into_data()),
+            Err(ended) => Err(End::of(ended, || {
+                End::too_large("the publisher sent a message over the limit")
+                    .saying("too_large", "the message is over the limit; see --max-frame-bytes")
+            })),
         }
     }
 
@@ -266,7 +179,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, S> {
     fn settle(&mut self, given: Given) -> Result<(), End> {
         match given {
             Given::Taken(Taken::Ok | Taken::Refused(None)) => Ok(()),
-            Given::Taken(Taken::Replaced) => Err(End::Replaced),
+            Given::Taken(Taken::Replaced) => Err(End::replaced()),
             // The camera's own limit of one a second has let it through.
             Given::Taken(Taken::Refused(Some(Fault { code, message }))) => {
                 self.refuse(code, &message);
@@ -276,11 +189,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, S> {
                 self.fault(code, &message);
                 Ok(())
             }
-            Given::NotNow(PublishError::Draining) => Err(End::Draining),
-            Given::NotNow(error @ PublishError::TooManyCameras(_)) => {
-                self.refuse(error.code(), &error.to_string());
-                Err(End::TooManyCameras)
-            }
+            Given::NotNow(error) => Err(error.into()),
         }
     }
 
@@ -304,18 +213,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, S> {
 
     async fn finish(mut self, end: End) {
         // The camera first: its viewers need not wait until the connections have said goodbye.
-        self.publisher.close(end.reason());
+        self.publisher.close(&end.reason);
         if let Some(session) = self.session.take() {
             tokio::spawn(session.close());
         }
-        let Some(code) = end.close_code() else { return };
-        if let Some((code, message)) = end.last_word() {
+        if let Some(Fault { code, message }) = &end.error {
             self.refuse(code, message);
         }
-        if end != End::NotReading {
-            let _ = tokio::time::timeout(FLUSH_TIMEOUT, self.outbox.flush(&mut self.socket)).await;
-        }
-        close(self.socket, code, end.reason()).await;
+        end.hang_up(self.talk).await;
     }
 }
 
