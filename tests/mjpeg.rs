@@ -1,5 +1,7 @@
 //! MJPEG over real sockets, frames put straight into the relay.
 
+#![allow(clippy::unwrap_used)]
+
 #[path = "support/view_port.rs"]
 mod view_port;
 
@@ -220,6 +222,25 @@ async fn a_client_that_reads_nothing_holds_one_frame_and_delays_nobody() {
     println!("quick: {frames} frames, longest gap {gap:?}; slow: {old} old, {behind} skipped");
     assert!(old <= 3, "{old} old frames came first");
     assert!(behind > 90, "{behind} skipped");
+    task.abort();
+}
+
+#[tokio::test]
+#[ignore = "takes 30 s; the clock itself is tested in net"]
+async fn a_client_that_reads_nothing_for_30_s_is_dropped() {
+    let port = ViewPort::start().await;
+    let door = port.publish("door");
+    let camera = door.camera().clone();
+    let task = at_30_fps(door, 200_000);
+    let deaf = port.send("GET /api/cameras/door/stream.mjpeg HTTP/1.1\r\nHost: here\r\n\r\n").await;
+    until(|| camera.snapshot().viewers == 1).await;
+    let start = Instant::now();
+    while camera.snapshot().viewers == 1 {
+        sleep(Duration::from_millis(100)).await;
+    }
+    let elapsed = start.elapsed();
+    assert!((29..35).contains(&elapsed.as_secs()), "{elapsed:?}");
+    drop(deaf);
     task.abort();
 }
 

@@ -1,5 +1,7 @@
 //! The REST routes over real sockets, frames put straight into the relay.
 
+#![allow(clippy::unwrap_used)]
+
 #[path = "support/view_port.rs"]
 mod view_port;
 
@@ -505,7 +507,7 @@ async fn the_description_lists_every_query_and_the_push_of_the_ingest_port() {
         for kind in ["image/jpeg", "multipart/x-mixed-replace", "video/x-motion-jpeg"] {
             assert!(bodies.contains_key(kind), "{kind}");
         }
-        for status in ["200", "400", "409", "413", "422", "503"] {
+        for status in ["200", "400", "408", "409", "413", "422", "503"] {
             assert!(push["responses"][status]["description"].as_str().is_some(), "{status}");
         }
     }

@@ -119,6 +119,7 @@ fn push(name: &str, ingest_port: u16) -> Operation {
     let errors = [
         ("400", "`bad_camera_id`, `bad_request`"),
         ("403", "`forbidden_origin`"),
+        ("408", "`timeout`: no bytes for 10 s"),
         ("409", "`replaced`: a newer publisher took the camera"),
         ("413", "`too_large`"),
         ("422", "`not_jpeg`, `truncated`, `unsupported_jpeg`, `too_many_pixels`"),
