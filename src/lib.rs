@@ -11,7 +11,7 @@
 //! | [`ingest`] | doors in; holds producers only | `relay`, `wire`, `net`, `synth` |
 //! | [`view`] | doors out; holds consumers only | `relay`, `wire`, `net` |
 //! | [`store`] | Redis, a consumer off the live path | `relay`, `wire` |
-//! | [`http`] | the ports' routers, origin guard, embedded pages | `ingest`, `view`, `net` |
+//! | [`http`] | the ports' routers, origin guard, embedded pages | `ingest`, `view`, `net`, `wire` |
 //! | [`synth`] | test pictures | nothing here |
 //! | [`publish`] | the `publish` command: a publisher in its own process | `synth`, `wire` |
 //! | [`config`] | one struct: flags, environment, TOML file | `relay`, `store` |

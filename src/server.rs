@@ -146,6 +146,11 @@ impl Server {
         self.api_addr
     }
 
+    /// The cameras.
+    pub fn registry(&self) -> &Arc<Registry> {
+        &self.registry
+    }
+
     /// Takes no publisher any more, tells everybody, and waits until they have gone or
     /// [`DRAIN_TIMEOUT`] is over.
     pub async fn drain(&self) {
@@ -166,6 +171,14 @@ async fn sweep(registry: Arc<Registry>, shutdown: CancellationToken) {
             _ = tick.tick() => registry.sweep(),
             () = shutdown.cancelled() => return,
         }
+    }
+}
+
+impl Drop for Server {
+    /// A server that is dropped ends too, without the wait.
+    fn drop(&mut self) {
+        self.registry.drain();
+        self.lifetime.shutdown.cancel();
     }
 }
 

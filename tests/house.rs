@@ -12,7 +12,7 @@ fn allowed(module: &str) -> &'static [&'static str] {
         "ingest" => &["relay", "wire", "net", "synth"],
         "view" => &["relay", "wire", "net"],
         "store" => &["relay", "wire"],
-        "http" => &["ingest", "view", "net"],
+        "http" => &["ingest", "view", "net", "wire"],
         "publish" => &["synth", "wire"],
         "config" => &["relay", "wire", "store"],
         other => panic!("module {other} is new: give it a row here and in src/lib.rs"),

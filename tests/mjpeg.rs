@@ -1,5 +1,7 @@
 //! MJPEG over real sockets, frames put straight into the relay.
 
+#![allow(clippy::unwrap_used)]
+
 #[path = "support/view_port.rs"]
 mod view_port;
 
@@ -94,6 +96,29 @@ async fn each_part_is_a_whole_picture_with_the_next_boundary_right_behind() {
         assert_eq!(client.part().await, (u64::from(fill), picture(fill, len)));
     }
     assert_eq!(drops(door.camera(), "behind") + drops(door.camera(), "paced"), 0);
+}
+
+#[tokio::test]
+async fn a_page_gets_the_header_of_the_next_part_right_behind_each_picture() {
+    // Chromium shows a part when it has read the header of the one after it.
+    const BETWEEN: &[u8] = b"--framecast\r\nContent-Type: image/jpeg\r\n\r\n";
+    let port = ViewPort::start().await;
+    let door = port.publish("door");
+    put(&door, 1, 5000);
+    let accept = "Accept: image/avif,image/webp,image/apng,image/*,*/*;q=0.8\r\n";
+    let request = format!("GET /api/cameras/door/stream.mjpeg HTTP/1.0\r\n{accept}\r\n");
+    let mut client = Client::start(port.send(&request).await).await;
+    let mut expected = BETWEEN["--framecast\r\n".len()..].to_vec();
+    for fill in 1..=5 {
+        expected.extend(picture(fill, 5000));
+        expected.extend(b"\r\n");
+        expected.extend(BETWEEN);
+        let mut sent = vec![0; expected.len()];
+        timeout(PATIENCE, client.0.read_exact(&mut sent)).await.expect("at once").unwrap();
+        assert!(sent == expected, "picture {fill}");
+        expected.clear();
+        put(&door, fill + 1, 5000);
+    }
 }
 
 #[tokio::test]

@@ -1,44 +1,33 @@
 //! Publishing over HTTP: `POST` or `PUT` to `/publish/{camera}`.
 //!
-//! Belongs here: bodies, what kind they are, and the answers. Does not: where a frame ends in a
-//! body (`wire`), who holds a camera between two stills ([`Stills`]).
+//! Belongs here: what is done with a body, and the answers. Does not: reading the
+//! body, where a frame ends in it (`wire`), who holds a camera between two stills ([`Stills`]).
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use axum::{
     Json,
-    body::{Body, HttpBody as _},
+    body::Body,
     extract::State,
     http::{HeaderMap, header},
     response::{IntoResponse as _, Response},
 };
 use bytes::Bytes;
-use http_body_util::BodyExt as _;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tokio::time::{Instant, timeout};
 
-use super::{Ingest, ending::End, stills::Stills};
+use super::{
+    Ingest,
+    push_body::{Kind, Reader, Stop},
+    stills::Stills,
+};
 use crate::{
     net::{ApiError, Id, Lifetime, Query},
     relay::{
         CameraId, DropReason, Outcome, Producer, PublishError, Publisher, Refused, Stamp, Transport,
     },
-    wire::{
-        envelope,
-        jpeg::JpegError,
-        mjpeg, multipart,
-        pieces::{Piece, SplitError},
-    },
+    wire::{envelope, jpeg::JpegError, mjpeg, multipart, pieces::Piece},
 };
-
-/// A push without a byte for this long is over.
-const STALL: Duration = Duration::from_secs(10);
-
-/// How long, and how many bytes of, a body is still read after its answer: closing at once would
-/// reset the connection, and the answer would be lost with it.
-const DRAIN_TIME: Duration = Duration::from_secs(2);
-const DRAIN_BYTES: usize = 64 << 20;
 
 /// The HTTP door in. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -97,7 +86,7 @@ impl HttpPush {
         match ended {
             // `curl -T picture.jpg` does not say what it sends, and means one still.
             Ok(()) if frames == 1 && asked.length.is_some() => {
-                self.stills.adopt(producer, &body.lifetime);
+                self.stills.adopt(producer, body.lifetime());
             }
             Ok(()) => producer.close("the push ended"),
             Err(error) => {
@@ -136,7 +125,7 @@ impl HttpPush {
             }
             buf.extend_from_slice(&chunk);
         }
-        let outcome = self.stills.publish(id, publisher, buf, &body.lifetime)?;
+        let outcome = self.stills.publish(id, publisher, buf, body.lifetime())?;
         let (Outcome::Published { seq } | Outcome::Duplicate { seq }) = outcome else {
             return Err(ApiError::new("bad_request", "a still without a number cannot be late"));
         };
@@ -193,10 +182,16 @@ pub async fn push(
     let length = headers.get(header::CONTENT_LENGTH).and_then(|it| it.to_str().ok()?.parse().ok());
     let kind = headers.get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok());
     let kind = kind.map_or(Kind::Unsaid, Kind::of);
-    let mut body = Reader { body, lifetime };
-    let answer = door.take(Asked { camera: &camera, name, length, kind }, &mut body).await;
-    body.drain();
-    answer
+    let tasks = lifetime.tasks.clone();
+    let mut body = Reader::new(body, lifetime);
+    // A client may close right behind its last byte, and the connection then drops this request;
+    // what has arrived by then still counts.
+    let taking = tasks.spawn(async move {
+        let answer = door.take(Asked { camera: &camera, name, length, kind }, &mut body).await;
+        body.drain();
+        answer
+    });
+    taking.await.unwrap_or_else(|_| Err(ApiError::new("internal", "the push failed; see the log")))
 }
 
 /// The request line and header, as far as they matter.
@@ -205,127 +200,6 @@ struct Asked<'a> {
     name: Option<String>,
     length: Option<u64>,
     kind: Kind,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Kind {
-    Still,
-    Multipart(Option<String>),
-    /// The first bytes tell.
-    Unsaid,
-}
-
-impl Kind {
-    fn of(content_type: &str) -> Self {
-        let mut parts = content_type.split(';').map(str::trim);
-        let media = parts.next().unwrap_or_default().to_ascii_lowercase();
-        let parameter = |part: &str| {
-            let (name, value) = part.split_once('=')?;
-            let named = name.trim().eq_ignore_ascii_case("boundary");
-            named.then(|| value.trim().trim_matches('"').to_owned())
-        };
-        match &media[..] {
-            "image/jpeg" | "image/jpg" => Self::Still,
-            media if media.starts_with("multipart/") => Self::Multipart(parts.find_map(parameter)),
-            _ => Self::Unsaid,
-        }
-    }
-}
-
-/// Why a body is not read on: what the publisher is told, and what viewers are.
-struct Stop {
-    answer: ApiError,
-    reason: String,
-}
-
-impl Stop {
-    fn new(code: &'static str, message: &str, reason: &str) -> Self {
-        Self { answer: ApiError::new(code, message), reason: reason.to_owned() }
-    }
-
-    fn replaced(producer: &Producer) -> Self {
-        let error = Refused::Replaced(producer.camera().id().clone());
-        Self { answer: error.into(), reason: End::replaced().reason }
-    }
-}
-
-impl From<SplitError> for Stop {
-    fn from(error: SplitError) -> Self {
-        let text = error.to_string();
-        Self { answer: ApiError::new(error.code(), text.clone()), reason: text }
-    }
-}
-
-/// A body, read with patience for [`STALL`], until shutdown.
-struct Reader {
-    body: Body,
-    lifetime: Lifetime,
-}
-
-impl Reader {
-    /// The next bytes, `None` at the end. Ends early when `producer` is replaced.
-    async fn chunk(&mut self, producer: Option<&Producer>) -> Result<Option<Bytes>, Stop> {
-        let body = &mut self.body;
-        let data = async move {
-            loop {
-                match body.frame().await {
-                    None => return Ok(None),
-                    Some(Err(error)) => return Err(error),
-                    Some(Ok(frame)) => match frame.into_data() {
-                        Ok(data) if data.is_empty() => {}
-                        Ok(data) => return Ok(Some(data)),
-                        // Trailers.
-                        Err(_) => {}
-                    },
-                }
-            }
-        };
-        let replaced = async {
-            match producer {
-                Some(producer) => producer.replaced().await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            biased;
-            () = self.lifetime.shutdown.cancelled() => {
-                Err(Stop { answer: PublishError::Draining.into(), reason: End::draining().reason })
-            }
-            data = timeout(STALL, data) => match data {
-                Ok(Ok(data)) => Ok(data),
-                Ok(Err(error)) => {
-                    tracing::debug!(%error, "push broken off");
-                    Err(Stop::new("bad_request", "the body broke off", &End::gone().reason))
-                }
-                Err(_) => {
-                    let told = "no byte came for 10 s; a live push must not pause that long";
-                    Err(Stop::new("timeout", told, "no data from the publisher for 10 s"))
-                }
-            },
-            () = replaced => match producer {
-                Some(producer) => Err(Stop::replaced(producer)),
-                None => Ok(None),
-            },
-        }
-    }
-
-    /// Reads on for a moment, so that the answer arrives.
-    fn drain(self) {
-        let Self { mut body, lifetime } = self;
-        if body.is_end_stream() {
-            return;
-        }
-        lifetime.tasks.spawn(async move {
-            let until = Instant::now() + DRAIN_TIME;
-            let mut bytes = 0;
-            while let Ok(Some(Ok(frame))) = tokio::time::timeout_at(until, body.frame()).await {
-                bytes += frame.data_ref().map_or(0, Bytes::len);
-                if bytes > DRAIN_BYTES {
-                    break;
-                }
-            }
-        });
-    }
 }
 
 enum Splitter {

@@ -7,6 +7,7 @@ mod ending;
 mod frames;
 mod http_push;
 mod legacy;
+mod push_body;
 pub mod signaling;
 mod stills;
 pub mod synthetic;

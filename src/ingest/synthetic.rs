@@ -59,7 +59,7 @@ async fn publish(
             }
             () = shutdown.cancelled() => return,
         }
-        // A millisecond of computing would hold up the connections of this thread.
+        // A millisecond or two of computing would hold up the connections of this thread.
         let to = producer.clone();
         let drawn = spawn_blocking(move || {
             let captured_us = to.unix_us();

@@ -62,13 +62,10 @@ fn refusal(response: &http::Response<Option<Vec<u8>>>) -> End {
     let status = response.status();
     let body = response.body().as_deref().unwrap_or_default();
     let said = serde_json::from_slice::<Refusal>(body).ok().map(|refusal| refusal.error.message);
-    let reason = match said {
-        Some(message) => message,
-        None if status == http::StatusCode::NOT_FOUND => {
-            "nothing is published there; is this the server's publisher port?".into()
-        }
-        None => format!("it answers {status}"),
-    };
+    let mut reason = said.unwrap_or_else(|| format!("it answers {status}"));
+    if status == http::StatusCode::NOT_FOUND {
+        reason += "; is this the server's publisher port?";
+    }
     // 408, 409 and 429 pass by themselves, as does what the server says of its own state.
     let passing = status.is_server_error() || matches!(status.as_u16(), 408 | 409 | 429);
     if passing { End::Lost(reason) } else { End::Refused(reason) }

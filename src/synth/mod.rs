@@ -3,8 +3,8 @@
 //! Belongs here: drawing and encoding. Does not: when a picture is due or where it goes.
 //!
 //! The background is drawn once; a frame redraws the clock and the two things that move, and is
-//! then encoded whole. 640×480 at quality 80 costs about 1 ms of one core in a release build, nearly
-//! all of it the encoder's.
+//! then encoded whole. 640×480 at quality 80 costs 1.6 ms of one core in a release build, publishing
+//! included; the drawing is 0.05 ms of it, the rest the encoder's.
 
 mod canvas;
 mod font;

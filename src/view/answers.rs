@@ -7,7 +7,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use serde::Serialize;
 use serde_json::{Map, Value};
-use utoipa::ToSchema;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{KnownFormat, ObjectBuilder, RefOr, SchemaFormat, Type, schema::Schema},
+};
 
 use crate::relay::{Frame, Snapshot};
 
@@ -245,6 +248,19 @@ pub struct ErrorDetail {
     /// What to do, for people.
     pub message: String,
 }
+
+/// A body that is not text, in descriptions; there is never one of this type.
+#[derive(Debug)]
+pub enum Binary {}
+
+impl PartialSchema for Binary {
+    fn schema() -> RefOr<Schema> {
+        let format = SchemaFormat::KnownFormat(KnownFormat::Binary);
+        ObjectBuilder::new().schema_type(Type::String).format(Some(format)).into()
+    }
+}
+
+impl ToSchema for Binary {}
 
 /// Whole milliseconds.
 pub(super) fn millis(duration: std::time::Duration) -> u64 {

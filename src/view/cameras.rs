@@ -15,8 +15,8 @@ const MAX_LISTED: usize = 3000;
 /// All cameras.
 #[utoipa::path(
     get,
+    operation_id = "list_cameras",
     path = "/api/cameras",
-    tag = "cameras",
     responses((status = 200, description = "In the order of their ids", body = Cameras))
 )]
 pub(super) async fn list(State(rest): State<Rest>) -> Json<Cameras> {
@@ -26,8 +26,8 @@ pub(super) async fn list(State(rest): State<Rest>) -> Json<Cameras> {
 /// One camera.
 #[utoipa::path(
     get,
+    operation_id = "get_camera",
     path = "/api/cameras/{id}",
-    tag = "cameras",
     params(("id" = String, Path, description = "The camera's id")),
     responses(
         (status = 200, description = "Its figures now", body = Camera),
@@ -44,8 +44,8 @@ pub(super) async fn one(State(rest): State<Rest>, Id(id): Id) -> Result<Json<Cam
 /// At most the newest 3000 frames. Each can be had by `frame.jpg?at=`.
 #[utoipa::path(
     get,
+    operation_id = "list_frames",
     path = "/api/cameras/{id}/frames",
-    tag = "cameras",
     params(("id" = String, Path, description = "The camera's id")),
     responses(
         (status = 200, description = "Oldest first", body = CachedFrames),

@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer, de};
 use utoipa::IntoParams;
 
 use super::{
-    answers::{ErrorAnswer, millis},
+    answers::{Binary, ErrorAnswer, millis},
     rest::Rest,
 };
 use crate::{
@@ -107,8 +107,8 @@ impl FrameQuery {
 /// The newest frame, unless the query says otherwise; exactly the publisher's bytes.
 #[utoipa::path(
     get,
+    operation_id = "get_frame",
     path = "/api/cameras/{id}/frame.jpg",
-    tag = "pictures",
     params(
         ("id" = String, Path, description = "The camera's id"),
         FrameQuery,
@@ -116,7 +116,8 @@ impl FrameQuery {
     ),
     responses(
         (
-            status = 200, description = "The picture", body = Vec<u8>, content_type = "image/jpeg",
+            status = 200, description = "The picture", body = inline(Binary),
+            content_type = "image/jpeg",
             headers(
                 ("ETag" = String, description = "Names these bytes, also after a restart"),
                 ("X-Framecast-Seq" = u64, description = "The camera's number for the frame"),

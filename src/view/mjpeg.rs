@@ -9,7 +9,7 @@ use std::{convert::Infallible, sync::Arc, time::Instant};
 use axum::{
     body::Body,
     extract::State,
-    http::header,
+    http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
@@ -19,7 +19,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use utoipa::IntoParams;
 
-use super::{answers::ErrorAnswer, rest::Rest};
+use super::{
+    answers::{Binary, ErrorAnswer},
+    rest::Rest,
+};
 use crate::{
     net::{ApiError, Id, Query},
     relay::{Camera, Clock, Consumer, DropReason, Latest, Next, Pacer, Viewing},
@@ -29,12 +32,57 @@ use crate::{
 /// all of the one before, so a slow client skips frames and never gets an old one.
 const FRAMES_WAITING: usize = 1;
 
-/// The line between two parts. Its beginning stands for the whole: JPEG data is never searched for
-/// it by readers that use the part's length, and cannot hold it as marker segments begin with FF.
-const BOUNDARY_LINE: &str = "--framecast\r\n";
+/// How parts are laid out for one kind of client.
+#[derive(Debug, PartialEq, Eq)]
+struct Layout {
+    /// Before the first picture, at once, so that the answer begins before there is one.
+    start: &'static str,
+    /// After each picture, at once.
+    after: &'static str,
+    /// Whether a part's header stands before its picture, with its length.
+    sized: bool,
+}
 
-/// What follows a picture, at once: Chromium shows a part when it has read the boundary after it.
-const AFTER_PICTURE: &str = "\r\n--framecast\r\n";
+/// For programs: they read by `Content-Length`, and know a picture as whole by it.
+const SIZED: Layout =
+    Layout { start: "--framecast\r\n", after: "\r\n--framecast\r\n", sized: true };
+
+/// For `<img>`: Chromium shows a part when it has read the *header* of the one after it (Blink,
+/// `ImageResource::OnePartInMultipartReceived`), so that comes right behind the picture, before
+/// anybody knows the next one's length. Otherwise a page would be a frame late, and the last change
+/// of a still camera would never show. Browsers look for the boundary and need no length.
+const FOR_PAGES: Layout = Layout {
+    start: "--framecast\r\nContent-Type: image/jpeg\r\n\r\n",
+    after: "\r\n--framecast\r\nContent-Type: image/jpeg\r\n\r\n",
+    sized: false,
+};
+
+impl Layout {
+    /// Browsers, and nobody else, ask for pictures in WebP.
+    fn that_suits(request: &HeaderMap) -> &'static Self {
+        let mut accepted = request.get_all(header::ACCEPT).iter().filter_map(|v| v.to_str().ok());
+        if accepted.any(|accept| accept.contains("image/webp")) { &FOR_PAGES } else { &SIZED }
+    }
+
+    /// What stands before a picture.
+    fn header(&self, frame: &Latest) -> Bytes {
+        if !self.sized {
+            return Bytes::new();
+        }
+        let header = format!(
+            "Content-Type: image/jpeg\r\n\
+             Content-Length: {}\r\n\
+             X-Framecast-Seq: {}\r\n\
+             X-Framecast-Captured-Us: {}\r\n\
+             X-Framecast-Received-Us: {}\r\n\r\n",
+            frame.jpeg_len(),
+            frame.seq,
+            frame.captured_us,
+            frame.received_us
+        );
+        header.into()
+    }
+}
 
 const CONTENT_TYPE: &str = "multipart/x-mixed-replace; boundary=framecast";
 
@@ -64,16 +112,17 @@ impl StreamQuery {
 ///
 /// The newest frame at once, however old, then each newer one as the client takes them. The stream
 /// stays open while the camera is offline, and ends with the server or when the camera is
-/// forgotten.
+/// forgotten. A part has `Content-Length`, `X-Framecast-Seq`, `X-Framecast-Captured-Us` and
+/// `X-Framecast-Received-Us`, but not for browsers (which `Accept` `image/webp`): they show a
+/// picture when they have the header after it, which is therefore sent before the next is known.
 #[utoipa::path(
     get,
+    operation_id = "stream_frames",
     path = "/api/cameras/{id}/stream.mjpeg",
-    tag = "pictures",
     params(("id" = String, Path, description = "The camera's id"), StreamQuery),
     responses(
-        (status = 200, description = "One part a frame, with `Content-Length`, \
-            `X-Framecast-Seq`, `X-Framecast-Captured-Us` and `X-Framecast-Received-Us`",
-            body = Vec<u8>, content_type = "multipart/x-mixed-replace; boundary=framecast"),
+        (status = 200, description = "One part a frame", body = inline(Binary),
+            content_type = "multipart/x-mixed-replace"),
         (status = 400, description = "`bad_camera_id`, or `bad_request` for a query",
             body = ErrorAnswer),
         (status = 404, description = "`unknown_camera`", body = ErrorAnswer),
@@ -84,17 +133,18 @@ pub(super) async fn stream(
     State(rest): State<Rest>,
     Id(id): Id,
     Query(query): Query<StreamQuery>,
+    headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let camera = rest.camera(&id)?;
     let fps = query.fps(rest.view.max_fps)?;
     if rest.shutdown.is_cancelled() {
         return Err(Rest::draining());
     }
-    let parts = Parts::new(&rest, camera, fps);
-    // The first boundary at once, so that the answer begins before the first picture.
-    let start = stream::iter([Bytes::from_static(BOUNDARY_LINE.as_bytes())]);
-    let parts = stream::unfold(parts, Parts::next).flat_map(stream::iter);
-    let body = Body::from_stream(start.chain(parts).map(Ok::<_, Infallible>));
+    let layout = Layout::that_suits(&headers);
+    let start = stream::iter([Bytes::from_static(layout.start.as_bytes())]);
+    let parts = stream::unfold(Parts::new(&rest, camera, fps, layout), Parts::next);
+    let pieces = parts.flat_map(|part| stream::iter(part.into_iter().filter(|p| !p.is_empty())));
+    let body = Body::from_stream(start.chain(pieces).map(Ok::<_, Infallible>));
     Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], body).into_response())
 }
 
@@ -107,17 +157,19 @@ struct Parts {
     place: Arc<Semaphore>,
     clock: Clock,
     shutdown: CancellationToken,
+    layout: &'static Layout,
     _viewing: Viewing,
 }
 
 impl Parts {
-    fn new(rest: &Rest, camera: Arc<Camera>, fps: f64) -> Self {
+    fn new(rest: &Rest, camera: Arc<Camera>, fps: f64, layout: &'static Layout) -> Self {
         Self {
             consumer: camera.consumer(),
             pacer: Pacer::new(fps),
             place: Arc::new(Semaphore::new(FRAMES_WAITING)),
             clock: rest.view.registry.clock(),
             shutdown: rest.shutdown.clone(),
+            layout,
             _viewing: camera.viewing(),
             camera,
         }
@@ -133,18 +185,8 @@ impl Parts {
     async fn part(&mut self) -> Option<[Bytes; 3]> {
         let place = self.place.clone().acquire_owned().await.ok()?;
         let frame = self.newest_due().await?;
-        let header = format!(
-            "Content-Type: image/jpeg\r\n\
-             Content-Length: {}\r\n\
-             X-Framecast-Seq: {}\r\n\
-             X-Framecast-Captured-Us: {}\r\n\
-             X-Framecast-Received-Us: {}\r\n\r\n",
-            frame.jpeg_len(),
-            frame.seq,
-            frame.captured_us,
-            frame.received_us
-        );
-        Some([header.into(), frame.jpeg(), Bytes::from_owner(Ending { _place: place })])
+        let ending = Ending { text: self.layout.after, _place: place };
+        Some([self.layout.header(&frame), frame.jpeg(), Bytes::from_owner(ending)])
     }
 
     /// The newest frame after the one before, once the pacer lets one go. Counts those left out.
@@ -177,12 +219,13 @@ impl Parts {
 /// The bytes after a picture. HTTP lets go of them when the kernel has taken them, and with them of
 /// the place for a part.
 struct Ending {
+    text: &'static str,
     _place: OwnedSemaphorePermit,
 }
 
 impl AsRef<[u8]> for Ending {
     fn as_ref(&self) -> &[u8] {
-        AFTER_PICTURE.as_bytes()
+        self.text.as_bytes()
     }
 }
 
@@ -209,7 +252,7 @@ mod tests {
         let producer = registry.publish(&door, Publisher::over(Transport::Http)).unwrap();
         let view = View { registry, max_fps: 30.0 };
         let rest = Rest::new(view, CancellationToken::new(), 8080);
-        let parts = Parts::new(&rest, producer.camera().clone(), fps);
+        let parts = Parts::new(&rest, producer.camera().clone(), fps, &SIZED);
         (producer, parts)
     }
 

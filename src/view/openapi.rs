@@ -4,8 +4,8 @@ use axum::{Json, extract::State};
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
-        ComponentsBuilder, ContentBuilder, InfoBuilder, KnownFormat, ObjectBuilder, OpenApi,
-        OpenApiBuilder, Paths, Ref, RefOr, Required, ResponseBuilder, SchemaFormat, Type,
+        ComponentsBuilder, ContentBuilder, InfoBuilder, ObjectBuilder, OpenApi, OpenApiBuilder,
+        Paths, Ref, RefOr, Required, ResponseBuilder,
         path::{HttpMethod, Operation, OperationBuilder, ParameterBuilder, ParameterIn},
         request_body::RequestBodyBuilder,
         schema::Schema,
@@ -21,8 +21,8 @@ use super::{
 /// The description of this API, OpenAPI 3.1.
 #[utoipa::path(
     get,
+    operation_id = "get_description",
     path = "/api/openapi.json",
-    tag = "server",
     responses((status = 200, description = "This document", body = Object))
 )]
 pub(super) async fn document(State(rest): State<Rest>) -> Json<OpenApi> {
@@ -37,7 +37,7 @@ fn describe(ingest_port: u16) -> OpenApi {
     for route in table() {
         paths.add_path_operation(route.path, vec![route.method], route.operation);
     }
-    for (method, name) in [(HttpMethod::Post, "push"), (HttpMethod::Put, "push_by_put")] {
+    for (method, name) in [(HttpMethod::Post, "publish"), (HttpMethod::Put, "publish_by_put")] {
         paths.add_path_operation("/publish/{camera}", vec![method], push(name, ingest_port));
     }
     let info = InfoBuilder::new()
@@ -77,18 +77,13 @@ fn push(name: &str, ingest_port: u16) -> Operation {
     };
     let id = "The camera to publish; it need not exist";
     let title = "The camera's name for people; the id without one";
-    let binary = ObjectBuilder::new()
-        .schema_type(Type::String)
-        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary)))
-        .build();
     let body = [
         ("image/jpeg", "One frame"),
         ("multipart/x-mixed-replace", "One frame a part, until the body ends"),
         ("video/x-motion-jpeg", "JPEGs one after the other, or multipart, told by the first bytes"),
     ];
     let body = body.into_iter().fold(RequestBodyBuilder::new(), |request, (kind, about)| {
-        let mut schema = binary.clone();
-        schema.description = Some(about.to_owned());
+        let schema = described(answers::Binary::schema(), about);
         request.content(kind, ContentBuilder::new().schema(Some(schema)).build())
     });
     let published = ObjectBuilder::new()

@@ -91,25 +91,27 @@ pub(super) struct Route {
 
 impl Route {
     /// Path, method and description are `P`'s, which stands above the handler.
-    fn new<P: utoipa::Path>(handler: MethodRouter<Rest>) -> Self {
+    fn new<P: utoipa::Path>(group: &str, handler: MethodRouter<Rest>) -> Self {
         let method = P::methods().pop().unwrap_or(HttpMethod::Get);
-        Self { path: P::path(), handler, method, operation: P::operation() }
+        let mut operation = P::operation();
+        operation.tags = Some(vec![group.to_owned()]);
+        Self { path: P::path(), handler, method, operation }
     }
 }
 
 /// Every route of the view port but the WebSocket, the pages, and the description itself.
 pub(super) fn table() -> Vec<Route> {
     vec![
-        Route::new::<cameras::__path_list>(get(cameras::list)),
-        Route::new::<cameras::__path_one>(get(cameras::one)),
-        Route::new::<cameras::__path_frames>(get(cameras::frames)),
-        Route::new::<frame_jpg::__path_frame>(get(frame_jpg::frame)),
-        Route::new::<mjpeg::__path_stream>(get(mjpeg::stream)),
-        Route::new::<status::__path_stats>(get(status::stats)),
-        Route::new::<status::__path_info>(get(status::info)),
-        Route::new::<openapi::__path_document>(get(openapi::document)),
-        Route::new::<status::__path_healthz>(get(status::healthz)),
-        Route::new::<status::__path_readyz>(get(status::readyz)),
+        Route::new::<cameras::__path_list>("cameras", get(cameras::list)),
+        Route::new::<cameras::__path_one>("cameras", get(cameras::one)),
+        Route::new::<cameras::__path_frames>("cameras", get(cameras::frames)),
+        Route::new::<frame_jpg::__path_frame>("pictures", get(frame_jpg::frame)),
+        Route::new::<mjpeg::__path_stream>("pictures", get(mjpeg::stream)),
+        Route::new::<status::__path_stats>("server", get(status::stats)),
+        Route::new::<status::__path_info>("server", get(status::info)),
+        Route::new::<openapi::__path_document>("server", get(openapi::document)),
+        Route::new::<status::__path_healthz>("server", get(status::healthz)),
+        Route::new::<status::__path_readyz>("server", get(status::readyz)),
     ]
 }
 

@@ -19,8 +19,8 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The counters of server and cameras.
 #[utoipa::path(
     get,
+    operation_id = "get_stats",
     path = "/api/stats",
-    tag = "server",
     responses((status = 200, description = "At this moment", body = Stats))
 )]
 pub(super) async fn stats(State(rest): State<Rest>) -> Json<Stats> {
@@ -60,8 +60,8 @@ fn drops(cameras: &[Snapshot]) -> BTreeMap<&'static str, u64> {
 /// What a page has to know of the server.
 #[utoipa::path(
     get,
+    operation_id = "get_info",
     path = "/api/info",
-    tag = "server",
     responses((status = 200, description = "Fixed while the server runs", body = Info))
 )]
 pub(super) async fn info(State(rest): State<Rest>) -> Json<Info> {
@@ -72,8 +72,8 @@ pub(super) async fn info(State(rest): State<Rest>) -> Json<Info> {
 /// Whether the process runs.
 #[utoipa::path(
     get,
+    operation_id = "get_health",
     path = "/healthz",
-    tag = "server",
     responses((status = 200, description = "`ok`", body = String, content_type = "text/plain"))
 )]
 pub(super) async fn healthz() -> &'static str {
@@ -83,8 +83,8 @@ pub(super) async fn healthz() -> &'static str {
 /// Whether the server takes new work; no from the moment it drains.
 #[utoipa::path(
     get,
+    operation_id = "get_readiness",
     path = "/readyz",
-    tag = "server",
     responses(
         (status = 200, description = "`ok`", body = String, content_type = "text/plain"),
         (status = 503, description = "`draining`", body = ErrorAnswer),
