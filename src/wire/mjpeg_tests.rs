@@ -1,3 +1,5 @@
+//! JPEGs one after the other, whole and in pieces, good and bad: the same frames wherever they are cut.
+
 use super::*;
 use crate::wire::jpeg::skeleton;
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};

@@ -1,3 +1,5 @@
+//! Multipart bodies, whole and in pieces, good and bad: the same frames wherever they are cut.
+
 use super::*;
 use crate::wire::{
     jpeg::skeleton,
