@@ -1,4 +1,4 @@
-//! JPEGs one after the other, whole and in pieces, good and bad: the same frames wherever they are cut.
+//! The splitter of JPEG streams against whole, cut and hostile input.
 
 use super::*;
 use crate::wire::jpeg::skeleton;

@@ -1,4 +1,4 @@
-//! Multipart bodies, whole and in pieces, good and bad: the same frames wherever they are cut.
+//! The splitter of multipart bodies against whole, cut and hostile input.
 
 use super::*;
 use crate::wire::{
