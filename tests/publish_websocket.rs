@@ -1,6 +1,5 @@
 //! The publish WebSocket, with a real client and with raw bytes.
 
-#![allow(clippy::unwrap_used)]
 #![allow(clippy::unwrap_used, reason = "a test may fail anywhere")]
 
 mod common;

@@ -2,6 +2,8 @@
 
 #[path = "support/rtc_client.rs"]
 mod rtc_client;
+#[path = "support/eventually.rs"]
+mod waiting;
 
 use std::{
     sync::Arc,
@@ -27,6 +29,7 @@ use tokio_tungstenite::{
     tungstenite::{Message, protocol::Role},
 };
 use tokio_util::sync::CancellationToken;
+use waiting::within;
 use webrtc::data_channel::DataChannel;
 
 struct Server {
@@ -124,11 +127,7 @@ async fn publish(
     assert!(sdp.contains("typ host") && sdp.contains("max-message-size:262144"), "{sdp}");
     let channel = client.connect(sdp).await;
     // The server's side is open when it has the client's acknowledgement.
-    let start = Instant::now();
-    while server.offline(camera).is_some() {
-        assert!(start.elapsed() < Duration::from_secs(5), "{camera} does not come online");
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+    within(Duration::from_secs(5), "it comes online", || server.offline(camera).is_none()).await;
     (client, channel)
 }
 
@@ -201,11 +200,8 @@ async fn a_lost_socket_takes_the_camera_offline_at_once_and_frees_the_port() {
     println!("offline after {after:?}");
     assert_eq!(reason, "publisher disconnected");
     assert!(after < Duration::from_millis(200));
-    let start = Instant::now();
-    while (server.port.sessions(), server.port.addresses()) != (0, 0) {
-        assert!(start.elapsed() < Duration::from_secs(2), "the port is freed");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let freed = || (server.port.sessions(), server.port.addresses()) == (0, 0);
+    within(Duration::from_secs(2), "the port is freed", freed).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -231,11 +227,8 @@ async fn a_newer_offer_on_the_same_socket_replaces_the_session() {
     channel.send(BytesMut::from(&jpeg(64, 3)[..])).await.expect("sent");
     let feedback = hear_type(&mut socket, "feedback").await;
     assert_eq!(feedback["camera"], "yard");
-    let start = Instant::now();
-    while server.port.sessions() != 1 {
-        assert!(start.elapsed() < Duration::from_secs(2), "the first session is freed");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let freed = || server.port.sessions() == 1;
+    within(Duration::from_secs(2), "the first session is freed", freed).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

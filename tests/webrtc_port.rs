@@ -4,6 +4,8 @@
 mod pattern;
 #[path = "support/rtc_client.rs"]
 mod rtc_client;
+#[path = "support/eventually.rs"]
+mod waiting;
 
 use std::{
     net::{SocketAddr, UdpSocket},
@@ -20,6 +22,7 @@ use framecast::ingest::webrtc::{
 };
 use pattern::{check, message};
 use rtc_client::{Channel, Client};
+use waiting::eventually;
 use webrtc::data_channel::{DataChannel, RTCDataChannelInit};
 
 const SERVER: Opener = Opener::Server(Reliability::LifetimeMs(150));
@@ -49,14 +52,6 @@ async fn connected(port: &Port, host: &'static str) -> (Client, Arc<dyn DataChan
 async fn send(channel: &Arc<dyn DataChannel>, sender: u32, number: u32, len: usize) {
     let sent = channel.send(BytesMut::from(&message(sender, number, len)[..])).await;
     sent.expect("the channel is open");
-}
-
-async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !condition() {
-        assert!(start.elapsed() < Duration::from_secs(5), "{what}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -91,7 +91,8 @@ mod tests {
     impl RustEmbed for Built {
         fn get(path: &str) -> Option<EmbeddedFile> {
             let known = matches!(path, "index.html" | "assets/app-1a2b.js");
-            let metadata = Metadata::__rust_embed_new([7; 32], None, None, "text/html");
+            let kind = if path.ends_with(".js") { "text/javascript" } else { "text/html" };
+            let metadata = Metadata::__rust_embed_new([7; 32], None, None, kind);
             known.then_some(EmbeddedFile { data: Cow::Borrowed(b"hello"), metadata })
         }
 

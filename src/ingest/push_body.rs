@@ -9,9 +9,10 @@ use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use tokio::time::{Instant, timeout};
 
+use super::ending::End;
 use crate::{
     net::{ApiError, Lifetime},
-    relay::{Producer, Refused},
+    relay::{Producer, PublishError, Refused},
     wire::pieces::SplitError,
 };
 
@@ -64,7 +65,7 @@ impl Stop {
 
     pub(super) fn replaced(producer: &Producer) -> Self {
         let error = Refused::Replaced(producer.camera().id().clone());
-        Self { answer: error.into(), reason: "replaced by a newer publisher".into() }
+        Self { answer: error.into(), reason: End::replaced().reason }
     }
 }
 
@@ -119,14 +120,13 @@ impl Reader {
         tokio::select! {
             biased;
             () = self.lifetime.shutdown.cancelled() => {
-                let told = "the server is shutting down; connect again in some seconds";
-                Err(Stop::new("draining", told, "server shutting down"))
+                Err(Stop { answer: PublishError::Draining.into(), reason: End::draining().reason })
             }
             data = timeout(STALL, data) => match data {
                 Ok(Ok(data)) => Ok(data),
                 Ok(Err(error)) => {
                     tracing::debug!(%error, "push broken off");
-                    Err(Stop::new("bad_request", "the body broke off", "publisher disconnected"))
+                    Err(Stop::new("bad_request", "the body broke off", &End::gone().reason))
                 }
                 Err(_) => {
                     let told = "no byte came for 10 s; a live push must not pause that long";

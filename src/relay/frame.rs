@@ -12,7 +12,6 @@ use crate::wire::{envelope, jpeg};
 #[derive(Debug, Clone)]
 pub struct Frame {
     message: Bytes,
-    envelope_at: u8,
     jpeg_at: u8,
     /// The camera's frame number, from 1, growing by 1.
     pub seq: u64,
@@ -48,12 +47,10 @@ impl Frame {
             height: info.height,
             camera: camera.as_str(),
         };
-        let (message_at, envelope_at) =
-            envelope::write_before(&mut buf[..headroom], &header, jpeg_len);
+        let (message_at, _) = envelope::write_before(&mut buf[..headroom], &header, jpeg_len);
         let small = |n: usize| u8::try_from(n).expect("headers are shorter than 128 bytes");
         Self {
             message: Bytes::from(buf).slice(message_at..),
-            envelope_at: small(envelope_at - message_at),
             jpeg_at: small(headroom - message_at),
             seq,
             captured_us,
@@ -67,11 +64,6 @@ impl Frame {
     /// A whole WebSocket message, header included, to be written to a socket as it is.
     pub fn websocket_message(&self) -> &Bytes {
         &self.message
-    }
-
-    /// Envelope and JPEG: the payload of [`Self::websocket_message`].
-    pub fn envelope(&self) -> Bytes {
-        self.message.slice(usize::from(self.envelope_at)..)
     }
 
     /// Exactly the publisher's bytes.

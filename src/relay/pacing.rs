@@ -41,20 +41,21 @@ impl Pacer {
         };
         self.due = Some(base + self.interval);
     }
-
-    /// Checks and, when due, counts the frame as sent.
-    pub fn take(&mut self, now: Instant) -> bool {
-        let due = self.due_at(now).is_none();
-        if due {
-            self.sent(now);
-        }
-        due
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl Pacer {
+        fn take(&mut self, now: Instant) -> bool {
+            let due = self.due_at(now).is_none();
+            if due {
+                self.sent(now);
+            }
+            due
+        }
+    }
 
     fn passed(source_fps: f64, jitter_ms: f64, limit: f64, frames: u32) -> f64 {
         let start = Instant::now();

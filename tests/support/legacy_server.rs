@@ -1,5 +1,8 @@
 //! The doors that legacy clients use, on ports of their own, and a client of the ingest door.
 
+#[path = "eventually.rs"]
+mod waiting;
+
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{Router, routing::get};
@@ -24,6 +27,8 @@ use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
     tungstenite::{Message, protocol::WebSocketConfig},
 };
+
+pub use self::waiting::eventually;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -114,15 +119,6 @@ async fn serve(router: Router, lifetime: &Lifetime) -> SocketAddr {
     let addr = listener.local_addr().expect("bound");
     tokio::spawn(net::serve(listener, router, lifetime.clone()));
     addr
-}
-
-pub async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
-    let done = async {
-        while !condition() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, done).await.unwrap_or_else(|_| panic!("{what}"));
 }
 
 /// A legacy client's socket, publisher or viewer.
