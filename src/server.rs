@@ -101,6 +101,7 @@ impl Server {
         };
         let port = Port::new(ingest_udp, candidates);
         let port = port.map_err(|error| bind_error("--ingest-addr", ingest_addr, error))?;
+        let port = Arc::new(port);
         let ingest = Ingest { registry: registry.clone() };
         let writers = config.workers.or_else(|| std::thread::available_parallelism().ok());
         let writers = writers.map_or(1, std::num::NonZeroUsize::get);
@@ -113,13 +114,13 @@ impl Server {
         let origins = Origins::new(&config.allow_origins);
         let ingest_port = IngestPort {
             ingest,
-            webrtc: Arc::new(port),
+            webrtc: port.clone(),
             shutdown: shutdown.clone(),
             origins: origins.clone(),
         };
         let view_state = View { registry: registry.clone(), max_fps: config.max_fps };
         let rest = Rest::new(view_state, shutdown.clone(), ingest_addr.port())
-            .with_figures(further_figures(streams.clone(), redis.clone()));
+            .with_figures(further_figures(streams.clone(), port.clone(), redis.clone()));
         let view_port = ViewPort { streams, rest, origins };
         tokio::spawn(net::serve(ingest_tcp, http::ingest_port(ingest_port), lifetime.clone()));
         tokio::spawn(net::serve_viewers(view, http::view_port(view_port), lifetime.clone()));
@@ -161,6 +162,7 @@ impl Server {
             let left = self.lifetime.tasks.len();
             tracing::warn!("{left} connections did not end within {DRAIN_TIMEOUT:?}");
         }
+        self.lifetime.closed.cancel();
     }
 }
 
@@ -179,6 +181,7 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.registry.drain();
         self.lifetime.shutdown.cancel();
+        self.lifetime.closed.cancel();
     }
 }
 
@@ -201,13 +204,15 @@ fn start_redis(
 /// What `/api/stats` tells beside the cameras.
 fn further_figures(
     streams: Streams,
+    port: Arc<Port>,
     redis: Option<redis::Handle>,
 ) -> impl Fn() -> Map<String, Value> {
     move || {
         let (frames, bytes) = streams.sent();
         let stream = json!({"viewers": streams.viewers(), "frames": frames, "bytes": bytes});
+        let webrtc = json!({"sessions": port.sessions(), "datagrams": port.stats()});
         let redis = redis.as_ref().map(|redis| json!(redis.figures()));
-        [("stream", Some(stream)), ("redis", redis)]
+        [("stream", Some(stream)), ("webrtc", Some(webrtc)), ("redis", redis)]
             .into_iter()
             .filter_map(|(name, figures)| Some((name.to_owned(), figures?)))
             .collect()

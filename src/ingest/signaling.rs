@@ -208,15 +208,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, S> {
         }
     }
 
-    async fn finish(mut self, end: End) {
-        let camera = self.offered.as_ref().map(|offered| offered.camera.clone());
-        self.drop_session(&end.reason);
-        end.tell(self.talk, camera.as_ref().map(CameraId::as_str)).await;
+    async fn finish(self, end: End) {
+        let Some(Offered { camera, session, sink, .. }) = self.offered else {
+            return end.tell(self.talk, None).await;
+        };
+        // The camera first, for its viewers; the connection last: a page whose channel closes before
+        // it has heard why connects again, and takes back the camera that it was to leave.
+        if let Some(sink) = sink {
+            sink.close(&end.reason);
+        }
+        end.tell(self.talk, Some(camera.as_str())).await;
+        session.close().await;
     }
 }
 
 fn too_large() -> End {
-    End::too_large("the publisher sent a message over 64 KiB")
+    let message = format!("a signaling message has at most {MAX_TEXT_BYTES} bytes");
+    End::too_large("the publisher sent a message over 64 KiB").saying("too_large", message)
 }
 
 impl Offered {

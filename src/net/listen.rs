@@ -29,8 +29,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// What all connections of the server share: the signal to end, and who has not ended yet.
 #[derive(Debug, Clone, Default)]
 pub struct Lifetime {
-    /// Cancelled when the server drains.
+    /// Cancelled when the server drains: whoever serves a client tells it and ends.
     pub shutdown: CancellationToken,
+    /// Cancelled when it has drained: until then probes still get an answer.
+    pub closed: CancellationToken,
     /// Every connection, upgraded ones included.
     pub tasks: TaskTracker,
 }
@@ -39,8 +41,8 @@ pub struct Lifetime {
 #[derive(Debug, Clone)]
 pub(super) struct Place(#[allow(dead_code, reason = "held, not read")] Arc<OwnedSemaphorePermit>);
 
-/// Serves `router` on `listener` until shutdown. Idle connections end at once then, running
-/// requests end by themselves.
+/// Serves `router` on `listener`. At shutdown idle connections end at once and running requests by
+/// themselves; new ones get one answer each until the lifetime is closed.
 ///
 /// Every request carries a [`Lifetime`] and a `ConnectInfo<SocketAddr>` in its extensions. A client
 /// that reads nothing for 30 s while there is something to read is dropped.
@@ -71,7 +73,7 @@ async fn accept(
                     continue;
                 }
             },
-            () = lifetime.shutdown.cancelled() => return,
+            () = lifetime.closed.cancelled() => return,
         };
         if let Err(error) = options::prepare(&stream).and_then(|()| prepare(&stream)) {
             tracing::debug!(%peer, %error, "connection lost before its first request");
@@ -80,6 +82,7 @@ async fn accept(
         let (router, shutdown) = (router.clone(), lifetime.shutdown.clone());
         let shared = lifetime.clone();
         let place = Place(Arc::new(place));
+        let draining = shutdown.is_cancelled();
         lifetime.tasks.spawn(async move {
             let service = service_fn(move |mut request: Request<Incoming>| {
                 request.extensions_mut().insert(ConnectInfo(peer));
@@ -91,12 +94,14 @@ async fn accept(
                 .timer(TokioTimer::new())
                 .header_read_timeout(HEADER_TIMEOUT)
                 .max_header_size(MAX_HEADER)
+                .keep_alive(!draining)
                 .serve_connection(TokioIo::new(GiveUp::new(stream)), service)
                 .with_upgrades();
             tokio::pin!(connection);
             let ended = tokio::select! {
                 ended = connection.as_mut() => ended,
-                () = shutdown.cancelled() => {
+                // One that came while draining has its one answer still to get.
+                () = shutdown.cancelled(), if !draining => {
                     connection.as_mut().graceful_shutdown();
                     connection.await
                 }

@@ -179,6 +179,7 @@ impl Producer {
 
     fn release(&self, reason: &str) {
         if self.camera.release(self.epoch, reason) {
+            tracing::info!(camera = %self.camera.id(), reason, "camera offline");
             self.registry.changed();
         }
     }

@@ -111,6 +111,7 @@ impl Registry {
         if self.draining.load(Relaxed) {
             return Err(PublishError::Draining);
         }
+        let transport = publisher.transport;
         let (camera, epoch) = {
             // Held over the take-over too, or a sweep could forget the camera in between.
             let _membership = self.membership.lock();
@@ -119,6 +120,7 @@ impl Registry {
             (camera, epoch)
         };
         self.changed();
+        tracing::info!(camera = %id, over = %transport, "camera online");
         Ok(Producer::new(self.clone(), camera, epoch))
     }
 

@@ -13,10 +13,16 @@ pub struct BadFilter {
     reason: String,
 }
 
+/// The WebRTC libraries log some twenty lines a connection, warnings for what every browser sends
+/// among them. What matters of a connection, this server says itself. A filter that names one of
+/// these has the last word.
+const QUIET: &str = "webrtc=error,rtc=error,rtc_ice=error,rtc_dtls=error,rtc_sctp=error";
+
 /// Sends this process's log to standard error: as text, with colours on a terminal, or as JSON.
 pub fn init(filter: &str, json: bool) -> Result<(), BadFilter> {
     let bad = |reason: String| BadFilter { filter: filter.to_owned(), reason };
-    let parsed = EnvFilter::builder().parse(filter).map_err(|error| bad(error.to_string()))?;
+    let whole = format!("{QUIET},{filter}");
+    let parsed = EnvFilter::builder().parse(whole).map_err(|error| bad(error.to_string()))?;
     let lines = fmt().with_env_filter(parsed).with_writer(io::stderr);
     let set = if json {
         lines.json().flatten_event(true).with_current_span(false).finish().try_init()

@@ -37,6 +37,9 @@ const FAULT_PERIOD: Duration = Duration::from_secs(1);
 /// Addresses kept for an offer that is still to come: a page may send its first before it.
 const EARLY_CANDIDATES: usize = 32;
 
+/// Longest address kept, in bytes. Browsers' have about 150.
+const MAX_CANDIDATE: usize = 1024;
+
 /// Serves one publisher, whose first message was read already, until its socket ends, the server
 /// drains, or another takes its camera.
 pub async fn serve<S>(
@@ -159,7 +162,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, S> {
             Body::Offer { sdp } => self.offer(client, &sdp).await,
             Body::Candidate { candidate: Some(candidate) } => match &mut self.session {
                 Some(session) => session.add_candidate(&candidate).await,
-                None if self.early.len() < EARLY_CANDIDATES => self.early.push(candidate),
+                None if self.early.len() < EARLY_CANDIDATES && candidate.len() <= MAX_CANDIDATE => {
+                    self.early.push(candidate);
+                }
                 None => {}
             },
             Body::Heartbeat => {

@@ -41,7 +41,7 @@ const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(10);
 pub type Dropper = dyn Fn(&[u8], SocketAddr) -> bool + Send + Sync;
 
 /// Counters of the port since it was opened; each is a number of datagrams.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct PortStats {
     /// Read from the socket.
     pub received: u64,
