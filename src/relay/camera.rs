@@ -242,11 +242,15 @@ impl Camera {
         true
     }
 
-    /// How long nobody has published or watched; `None` while somebody does.
-    pub(super) fn idle_for(&self) -> Option<Duration> {
+    /// How long nobody has published; `None` while somebody does.
+    pub(super) fn offline_for(&self) -> Option<Duration> {
         let offline_at = self.owner.lock().offline_at?;
-        let unwatched = self.track.viewers() == 0;
-        unwatched.then(|| self.clock.now().saturating_duration_since(offline_at))
+        Some(self.clock.now().saturating_duration_since(offline_at))
+    }
+
+    /// How long it has been offline, if nobody watches either.
+    pub(super) fn idle_for(&self) -> Option<Duration> {
+        self.offline_for().filter(|_| self.track.viewers() == 0)
     }
 }
 

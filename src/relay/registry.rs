@@ -49,8 +49,8 @@ impl Default for Limits {
 /// Why nobody may publish a camera now. The texts go to the publisher.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum PublishError {
-    /// At the limit, and none of the known cameras can be forgotten.
-    #[error("{0} cameras are in use, the most this server takes (--max-cameras)")]
+    /// At the limit, and all of them online.
+    #[error("{0} cameras are online, the most this server takes (--max-cameras)")]
     TooManyCameras(usize),
     /// On the way down.
     #[error("the server is shutting down; connect again in some seconds")]
@@ -187,11 +187,12 @@ impl Registry {
             return Ok(camera);
         }
         if self.cameras.len() >= self.limits.max_cameras {
-            let idlest = |camera: &Arc<Camera>| camera.idle_for();
+            // Watched or not: a wall that shows all cameras would keep every id that ever was.
             let cameras = self.list();
-            let oldest = cameras.iter().filter(|c| idlest(c).is_some()).max_by_key(|c| idlest(c));
+            let offline = cameras.iter().filter_map(|camera| Some((camera.offline_for()?, camera)));
+            let oldest = offline.max_by_key(|(offline_for, _)| *offline_for);
             match oldest {
-                Some(oldest) => self.forget(oldest),
+                Some((_, oldest)) => self.forget(oldest),
                 None => return Err(PublishError::TooManyCameras(self.limits.max_cameras)),
             }
         }

@@ -204,6 +204,7 @@ async fn a_full_server_forgets_the_camera_longest_offline_or_refuses() {
     let first = publish(&relay, "first");
     put(&first, 1);
     let mut watching = relay.get("first").unwrap().consumer();
+    let _viewing = relay.get("first").unwrap().viewing();
     let _ = watching.next().await;
     let second = publish(&relay, "second");
     let refused = relay.publish(&id("third"), Publisher::over(Transport::Http));

@@ -2,7 +2,13 @@
 //!
 //! A task a viewer costs a wake-up a frame and viewer; here one wake-up a frame serves every viewer
 //! of this writer, and readiness is asked for only of sockets that would block. Each viewer gets
-//! the same bytes. Belongs here: which frame goes to whom, when. Does not: reading from viewers.
+//! the same bytes.
+//!
+//! Belongs here: which frame goes to whom, when. Does not: reading from viewers. Who watches what is in
+//! `viewers`, which cameras there are in `cameras`.
+
+mod cameras;
+mod viewers;
 
 use std::{
     cmp::Reverse,
@@ -25,7 +31,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     flow::Flow,
     messages,
-    viewer::{Format, NOT_READING, Sent, Viewer, Wants},
+    viewer::{Format, NOT_READING, Sent, Viewer},
 };
 use crate::{
     net::{close_code, heartbeat},
@@ -164,8 +170,6 @@ impl Writer {
         self.registry.clock().now()
     }
 
-    // ---- frames ----
-
     /// A camera has a new frame: everybody who is due gets it.
     async fn frame(&mut self, camera: Arc<Camera>, consumer: Consumer, next: Option<Next>) {
         let id = camera.id();
@@ -303,310 +307,6 @@ impl Writer {
             }
         }
     }
-
-    // ---- viewers ----
-
-    fn obey(&mut self, command: Command) {
-        match command {
-            Command::Add(viewer) => self.add(*viewer),
-            Command::Gone(id) => {
-                if let Some(&key) = self.keys.get(&id) {
-                    self.remove(key);
-                }
-            }
-            Command::Subscribe(id, camera, fps) => self.with(id, |writer, key| {
-                let wants = &mut writer.viewers[key].wants;
-                match camera {
-                    None => wants.all = Some(fps),
-                    Some(camera) => {
-                        if wants.cameras.len() >= MAX_WANTED && !wants.cameras.contains_key(&camera)
-                        {
-                            return writer.refuse_more(key);
-                        }
-                        wants.cameras.insert(camera.clone(), Some(fps));
-                        writer.tell_if_unknown(key, &camera);
-                    }
-                }
-                writer.subscribe_wanted(key);
-            }),
-            Command::Unsubscribe(id, camera) => self.with(id, |writer, key| {
-                let wants = &mut writer.viewers[key].wants;
-                match camera {
-                    None => *wants = Wants::default(),
-                    // Remembered only where it takes one camera out of all.
-                    Some(camera) if wants.all.is_some() && wants.cameras.len() < MAX_WANTED => {
-                        wants.cameras.insert(camera, None);
-                    }
-                    Some(camera) => drop(wants.cameras.remove(&camera)),
-                }
-                writer.subscribe_wanted(key);
-            }),
-            Command::Ack(id, camera, seq) => self.with(id, |writer, key| {
-                let now = writer.now();
-                let subscription = writer.subscription_of(key, &camera);
-                if let Some(subscription) = subscription {
-                    writer.subscriptions[subscription].flow.acked(seq, now);
-                    writer.retry(subscription);
-                }
-            }),
-            Command::Text(id, message) => self.with(id, |writer, key| writer.text(key, message)),
-            Command::Control(id, frame) => self.with(id, |writer, key| {
-                writer.viewers[key].control(frame);
-                writer.flush(key);
-            }),
-            Command::Close(id, code, reason) => {
-                self.with(id, |writer, key| writer.close(key, code, reason));
-            }
-        }
-    }
-
-    fn with(&mut self, id: u64, act: impl FnOnce(&mut Self, usize)) {
-        // A viewer may be gone while its reader's last commands are on their way.
-        if let Some(&key) = self.keys.get(&id) {
-            act(self, key);
-        }
-    }
-
-    fn add(&mut self, viewer: Viewer) {
-        let id = viewer.id;
-        let key = self.viewers.insert(viewer);
-        self.keys.insert(id, key);
-        let viewer = &self.viewers[key];
-        if viewer.format != Format::Legacy {
-            let known = self.registry.list();
-            let known = known.iter().filter(|camera| viewer.wants.of(camera.id()).is_some());
-            let hello = ServerMessage::Hello {
-                version: env!("CARGO_PKG_VERSION"),
-                protocol: crate::wire::stream::PROTOCOL,
-                server_us: self.registry.clock().unix_us(),
-                max_fps: self.max_fps,
-                cameras: &known.map(|camera| messages::status(camera)).collect::<Vec<_>>(),
-            };
-            let hello = messages::text(&hello);
-            self.text(key, hello);
-        }
-        for camera in self.viewers[key].wants.cameras.keys().cloned().collect::<Vec<_>>() {
-            self.tell_if_unknown(key, &camera);
-        }
-        self.subscribe_wanted(key);
-    }
-
-    /// Brings a viewer's subscriptions in step with what it wants.
-    fn subscribe_wanted(&mut self, key: usize) {
-        let viewer = &self.viewers[key];
-        let gone: Vec<usize> = viewer
-            .subscriptions
-            .iter()
-            .copied()
-            .filter(|&s| viewer.wants.of(&self.subscriptions[s].camera).is_none())
-            .collect();
-        for subscription in gone {
-            self.unsubscribe(subscription);
-        }
-        let wants = &self.viewers[key].wants;
-        let wanted: Vec<(CameraId, f64)> = if wants.all.is_some() {
-            self.cameras.keys().filter_map(|id| Some((id.clone(), wants.of(id)?))).collect()
-        } else {
-            wants.cameras.iter().filter_map(|(id, &fps)| Some((id.clone(), fps?))).collect()
-        };
-        for (camera, fps) in wanted {
-            self.subscribe(key, &camera, fps);
-        }
-    }
-
-    fn subscribe(&mut self, key: usize, camera: &CameraId, fps: f64) {
-        if let Some(subscription) = self.subscription_of(key, camera) {
-            self.subscriptions[subscription].pacer = Pacer::new(fps);
-            return self.retry(subscription);
-        }
-        // A camera may be newer than the last look at the registry.
-        if !self.cameras.contains_key(camera) {
-            match self.registry.get(camera.as_str()) {
-                Some(found) => self.know(&found),
-                // Watched as soon as it appears.
-                None => return,
-            }
-        }
-        let Some(watched) = self.cameras.get_mut(camera) else { return };
-        self.next_subscription += 1;
-        let subscription = self.subscriptions.insert(Subscription {
-            viewer: key,
-            camera: camera.clone(),
-            pacer: Pacer::new(fps),
-            flow: Flow::default(),
-            sent_seq: 0,
-            pending: None,
-            timer: false,
-            id: self.next_subscription,
-            counts: Counts::default(),
-            _viewing: watched.camera.viewing(),
-        });
-        watched.subscriptions.push(subscription);
-        if !std::mem::replace(&mut watched.consumed, true) {
-            let mut consumer = watched.camera.consumer();
-            watched.latest = watched.camera.latest();
-            consumer.skip_to(watched.latest.as_ref().map_or(0, |latest| latest.seq));
-            self.consumers.push(wait(watched.camera.clone(), consumer));
-        }
-        let latest = watched.latest.clone();
-        self.viewers[key].subscriptions.push(subscription);
-        if let Some(latest) = latest {
-            self.offer(subscription, &latest);
-        }
-    }
-
-    fn tell_if_unknown(&mut self, key: usize, camera: &CameraId) {
-        if self.registry.get(camera.as_str()).is_none() {
-            let status = CameraStatus {
-                camera: camera.to_string(),
-                name: camera.to_string(),
-                online: false,
-                since_us: 0,
-                reason: Some("nobody has published this camera yet".to_owned()),
-                transport: None,
-            };
-            self.text(key, messages::text(&ServerMessage::Camera(&status)));
-        }
-    }
-
-    fn refuse_more(&mut self, key: usize) {
-        let message = format!("a viewer may name {MAX_WANTED} cameras; subscribe to \"*\" instead");
-        let error = ServerMessage::Error { code: "bad_request", message: &message, camera: None };
-        self.text(key, messages::text(&error));
-    }
-
-    fn unsubscribe(&mut self, key: usize) {
-        let subscription = self.subscriptions.remove(key);
-        if let Some(watched) = self.cameras.get_mut(&subscription.camera) {
-            watched.subscriptions.retain(|&other| other != key);
-        }
-        if let Some(viewer) = self.viewers.get_mut(subscription.viewer) {
-            viewer.subscriptions.retain(|&other| other != key);
-        }
-    }
-
-    fn subscription_of(&self, key: usize, camera: &CameraId) -> Option<usize> {
-        let all = &self.viewers[key].subscriptions;
-        all.iter().copied().find(|&s| self.subscriptions[s].camera == *camera)
-    }
-
-    fn text(&mut self, key: usize, message: Bytes) {
-        let viewer = &mut self.viewers[key];
-        if viewer.format == Format::Legacy {
-            return;
-        }
-        if !viewer.text(message) {
-            return self.close(key, close_code::NOT_READING, "the viewer reads nothing");
-        }
-        self.flush(key);
-    }
-
-    /// Writes what waits for a viewer but frames. True when a frame could follow.
-    fn flush(&mut self, key: usize) -> bool {
-        let now = self.now();
-        let viewer = &mut self.viewers[key];
-        if viewer.blocked_since.is_some() || viewer.is_dead() {
-            return false;
-        }
-        match viewer.flush(now) {
-            Sent::Whole => return viewer.is_free(),
-            Sent::Partly | Sent::Nothing => self.await_writable(key),
-            Sent::Dead => viewer.die(),
-        }
-        false
-    }
-
-    fn close(&mut self, key: usize, code: u16, reason: &str) {
-        let now = self.now();
-        self.viewers[key].close(messages::close(code, reason), now);
-        self.flush(key);
-    }
-
-    fn remove(&mut self, key: usize) {
-        let mut viewer = self.viewers.remove(key);
-        viewer.die();
-        self.keys.remove(&viewer.id);
-        for subscription in viewer.subscriptions {
-            self.unsubscribe(subscription);
-        }
-        self.figures.viewers.fetch_sub(1, Relaxed);
-    }
-
-    // ---- cameras ----
-
-    /// Compares what is known with the registry, and tells those concerned.
-    fn sync_cameras(&mut self) {
-        let listed = self.registry.list();
-        let gone = |id: &CameraId| !listed.iter().any(|camera| camera.id() == id);
-        let gone: Vec<CameraId> = self.cameras.keys().filter(|id| gone(id)).cloned().collect();
-        for id in gone {
-            self.forget(&id);
-        }
-        for camera in &listed {
-            let known = self.cameras.get(camera.id());
-            // Forgotten and published anew in between: another camera under the same id.
-            if known.is_some_and(|known| !Arc::ptr_eq(&known.camera, camera)) {
-                self.forget(camera.id());
-            }
-            let status = messages::status(camera);
-            match self.cameras.get_mut(camera.id()) {
-                Some(known) if known.status == status => {}
-                Some(known) => {
-                    known.status = status;
-                    self.tell_status(camera.id());
-                }
-                None => {
-                    self.know(camera);
-                    self.tell_status(camera.id());
-                    self.subscribe_all_to(camera.id());
-                }
-            }
-        }
-    }
-
-    fn know(&mut self, camera: &Arc<Camera>) {
-        let watched = Watched {
-            camera: camera.clone(),
-            status: messages::status(camera),
-            latest: None,
-            subscriptions: Vec::new(),
-            consumed: false,
-        };
-        self.cameras.insert(camera.id().clone(), watched);
-    }
-
-    fn tell_status(&mut self, id: &CameraId) {
-        let Some(watched) = self.cameras.get(id) else { return };
-        let message = messages::text(&ServerMessage::Camera(&watched.status));
-        self.tell(id, message);
-    }
-
-    /// Sends a text to everybody who wants this camera.
-    fn tell(&mut self, id: &CameraId, message: Bytes) {
-        let all = self.viewers.iter().filter(|(_, viewer)| viewer.wants.of(id).is_some());
-        for key in all.map(|(key, _)| key).collect::<Vec<_>>() {
-            self.text(key, message.clone());
-        }
-    }
-
-    fn subscribe_all_to(&mut self, id: &CameraId) {
-        let wanted = |(key, viewer): (usize, &Viewer)| Some((key, viewer.wants.of(id)?));
-        for (key, fps) in self.viewers.iter().filter_map(wanted).collect::<Vec<_>>() {
-            self.subscribe(key, id, fps);
-        }
-    }
-
-    fn forget(&mut self, id: &CameraId) {
-        let Some(watched) = self.cameras.get(id) else { return };
-        for subscription in watched.subscriptions.clone() {
-            self.unsubscribe(subscription);
-        }
-        self.cameras.remove(id);
-        let message = messages::text(&ServerMessage::Gone { camera: id.as_str() });
-        self.tell(id, message);
-    }
-
-    // ---- time ----
 
     fn tick(&mut self) {
         self.ticks += 1;

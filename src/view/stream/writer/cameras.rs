@@ -1,0 +1,86 @@
+//! The writer's cameras: kept in step with the registry, and told of to those concerned.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{Watched, Writer};
+use crate::{
+    relay::{Camera, CameraId},
+    view::stream::{messages, viewer::Viewer},
+    wire::stream::ServerMessage,
+};
+
+impl Writer {
+    /// Compares what is known with the registry, and tells those concerned.
+    pub(super) fn sync_cameras(&mut self) {
+        let listed = self.registry.list();
+        let gone = |id: &CameraId| !listed.iter().any(|camera| camera.id() == id);
+        let gone: Vec<CameraId> = self.cameras.keys().filter(|id| gone(id)).cloned().collect();
+        for id in gone {
+            self.forget(&id);
+        }
+        for camera in &listed {
+            let known = self.cameras.get(camera.id());
+            // Forgotten and published anew in between: another camera under the same id.
+            if known.is_some_and(|known| !Arc::ptr_eq(&known.camera, camera)) {
+                self.forget(camera.id());
+            }
+            let status = messages::status(camera);
+            match self.cameras.get_mut(camera.id()) {
+                Some(known) if known.status == status => {}
+                Some(known) => {
+                    known.status = status;
+                    self.tell_status(camera.id());
+                }
+                None => {
+                    self.know(camera);
+                    self.tell_status(camera.id());
+                    self.subscribe_all_to(camera.id());
+                }
+            }
+        }
+    }
+
+    pub(super) fn know(&mut self, camera: &Arc<Camera>) {
+        let watched = Watched {
+            camera: camera.clone(),
+            status: messages::status(camera),
+            latest: None,
+            subscriptions: Vec::new(),
+            consumed: false,
+        };
+        self.cameras.insert(camera.id().clone(), watched);
+    }
+
+    pub(super) fn tell_status(&mut self, id: &CameraId) {
+        let Some(watched) = self.cameras.get(id) else { return };
+        let message = messages::text(&ServerMessage::Camera(&watched.status));
+        self.tell(id, message);
+    }
+
+    /// Sends a text to everybody who wants this camera.
+    pub(super) fn tell(&mut self, id: &CameraId, message: Bytes) {
+        let all = self.viewers.iter().filter(|(_, viewer)| viewer.wants.of(id).is_some());
+        for key in all.map(|(key, _)| key).collect::<Vec<_>>() {
+            self.text(key, message.clone());
+        }
+    }
+
+    pub(super) fn subscribe_all_to(&mut self, id: &CameraId) {
+        let wanted = |(key, viewer): (usize, &Viewer)| Some((key, viewer.wants.of(id)?));
+        for (key, fps) in self.viewers.iter().filter_map(wanted).collect::<Vec<_>>() {
+            self.subscribe(key, id, fps);
+        }
+    }
+
+    pub(super) fn forget(&mut self, id: &CameraId) {
+        let Some(watched) = self.cameras.get(id) else { return };
+        for subscription in watched.subscriptions.clone() {
+            self.unsubscribe(subscription);
+        }
+        self.cameras.remove(id);
+        let message = messages::text(&ServerMessage::Gone { camera: id.as_str() });
+        self.tell(id, message);
+    }
+}

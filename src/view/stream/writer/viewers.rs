@@ -1,0 +1,245 @@
+//! The writer's viewers: who comes and goes, what each wants, and what it is told.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use bytes::Bytes;
+
+use super::{Command, MAX_WANTED, Subscription, Writer, wait};
+use crate::{
+    net::close_code,
+    relay::{CameraId, Pacer},
+    view::stream::{
+        flow::Flow,
+        messages,
+        viewer::{Format, Sent, Viewer, Wants},
+    },
+    wire::stream::{CameraStatus, Counts, PROTOCOL, ServerMessage},
+};
+
+impl Writer {
+    pub(super) fn obey(&mut self, command: Command) {
+        match command {
+            Command::Add(viewer) => self.add(*viewer),
+            Command::Gone(id) => {
+                if let Some(&key) = self.keys.get(&id) {
+                    self.remove(key);
+                }
+            }
+            Command::Subscribe(id, camera, fps) => self.with(id, |writer, key| {
+                let wants = &mut writer.viewers[key].wants;
+                match camera {
+                    None => wants.all = Some(fps),
+                    Some(camera) => {
+                        if wants.cameras.len() >= MAX_WANTED && !wants.cameras.contains_key(&camera)
+                        {
+                            return writer.refuse_more(key);
+                        }
+                        wants.cameras.insert(camera.clone(), Some(fps));
+                        writer.tell_if_unknown(key, &camera);
+                    }
+                }
+                writer.subscribe_wanted(key);
+            }),
+            Command::Unsubscribe(id, camera) => self.with(id, |writer, key| {
+                let wants = &mut writer.viewers[key].wants;
+                match camera {
+                    None => *wants = Wants::default(),
+                    // Remembered only where it takes one camera out of all.
+                    Some(camera) if wants.all.is_some() && wants.cameras.len() < MAX_WANTED => {
+                        wants.cameras.insert(camera, None);
+                    }
+                    Some(camera) => drop(wants.cameras.remove(&camera)),
+                }
+                writer.subscribe_wanted(key);
+            }),
+            Command::Ack(id, camera, seq) => self.with(id, |writer, key| {
+                let now = writer.now();
+                let subscription = writer.subscription_of(key, &camera);
+                if let Some(subscription) = subscription {
+                    writer.subscriptions[subscription].flow.acked(seq, now);
+                    writer.retry(subscription);
+                }
+            }),
+            Command::Text(id, message) => self.with(id, |writer, key| writer.text(key, message)),
+            Command::Control(id, frame) => self.with(id, |writer, key| {
+                writer.viewers[key].control(frame);
+                writer.flush(key);
+            }),
+            Command::Close(id, code, reason) => {
+                self.with(id, |writer, key| writer.close(key, code, reason));
+            }
+        }
+    }
+
+    pub(super) fn with(&mut self, id: u64, act: impl FnOnce(&mut Self, usize)) {
+        // A viewer may be gone while its reader's last commands are on their way.
+        if let Some(&key) = self.keys.get(&id) {
+            act(self, key);
+        }
+    }
+
+    pub(super) fn add(&mut self, viewer: Viewer) {
+        let id = viewer.id;
+        let key = self.viewers.insert(viewer);
+        self.keys.insert(id, key);
+        let viewer = &self.viewers[key];
+        if viewer.format != Format::Legacy {
+            let known = self.registry.list();
+            let known = known.iter().filter(|camera| viewer.wants.of(camera.id()).is_some());
+            let hello = ServerMessage::Hello {
+                version: env!("CARGO_PKG_VERSION"),
+                protocol: PROTOCOL,
+                server_us: self.registry.clock().unix_us(),
+                max_fps: self.max_fps,
+                cameras: &known.map(|camera| messages::status(camera)).collect::<Vec<_>>(),
+            };
+            let hello = messages::text(&hello);
+            self.text(key, hello);
+        }
+        for camera in self.viewers[key].wants.cameras.keys().cloned().collect::<Vec<_>>() {
+            self.tell_if_unknown(key, &camera);
+        }
+        self.subscribe_wanted(key);
+    }
+
+    /// Brings a viewer's subscriptions in step with what it wants.
+    pub(super) fn subscribe_wanted(&mut self, key: usize) {
+        let viewer = &self.viewers[key];
+        let gone: Vec<usize> = viewer
+            .subscriptions
+            .iter()
+            .copied()
+            .filter(|&s| viewer.wants.of(&self.subscriptions[s].camera).is_none())
+            .collect();
+        for subscription in gone {
+            self.unsubscribe(subscription);
+        }
+        let wants = &self.viewers[key].wants;
+        let wanted: Vec<(CameraId, f64)> = if wants.all.is_some() {
+            self.cameras.keys().filter_map(|id| Some((id.clone(), wants.of(id)?))).collect()
+        } else {
+            wants.cameras.iter().filter_map(|(id, &fps)| Some((id.clone(), fps?))).collect()
+        };
+        for (camera, fps) in wanted {
+            self.subscribe(key, &camera, fps);
+        }
+    }
+
+    pub(super) fn subscribe(&mut self, key: usize, camera: &CameraId, fps: f64) {
+        if let Some(subscription) = self.subscription_of(key, camera) {
+            self.subscriptions[subscription].pacer = Pacer::new(fps);
+            return self.retry(subscription);
+        }
+        // A camera may be newer than the last look at the registry.
+        if !self.cameras.contains_key(camera) {
+            match self.registry.get(camera.as_str()) {
+                Some(found) => self.know(&found),
+                // Watched as soon as it appears.
+                None => return,
+            }
+        }
+        let Some(watched) = self.cameras.get_mut(camera) else { return };
+        self.next_subscription += 1;
+        let subscription = self.subscriptions.insert(Subscription {
+            viewer: key,
+            camera: camera.clone(),
+            pacer: Pacer::new(fps),
+            flow: Flow::default(),
+            sent_seq: 0,
+            pending: None,
+            timer: false,
+            id: self.next_subscription,
+            counts: Counts::default(),
+            _viewing: watched.camera.viewing(),
+        });
+        watched.subscriptions.push(subscription);
+        if !std::mem::replace(&mut watched.consumed, true) {
+            let mut consumer = watched.camera.consumer();
+            watched.latest = watched.camera.latest();
+            consumer.skip_to(watched.latest.as_ref().map_or(0, |latest| latest.seq));
+            self.consumers.push(wait(watched.camera.clone(), consumer));
+        }
+        let latest = watched.latest.clone();
+        self.viewers[key].subscriptions.push(subscription);
+        if let Some(latest) = latest {
+            self.offer(subscription, &latest);
+        }
+    }
+
+    pub(super) fn tell_if_unknown(&mut self, key: usize, camera: &CameraId) {
+        if self.registry.get(camera.as_str()).is_none() {
+            let status = CameraStatus {
+                camera: camera.to_string(),
+                name: camera.to_string(),
+                online: false,
+                since_us: 0,
+                reason: Some("nobody has published this camera yet".to_owned()),
+                transport: None,
+            };
+            self.text(key, messages::text(&ServerMessage::Camera(&status)));
+        }
+    }
+
+    pub(super) fn refuse_more(&mut self, key: usize) {
+        let message = format!("a viewer may name {MAX_WANTED} cameras; subscribe to \"*\" instead");
+        let error = ServerMessage::Error { code: "bad_request", message: &message, camera: None };
+        self.text(key, messages::text(&error));
+    }
+
+    pub(super) fn unsubscribe(&mut self, key: usize) {
+        let subscription = self.subscriptions.remove(key);
+        if let Some(watched) = self.cameras.get_mut(&subscription.camera) {
+            watched.subscriptions.retain(|&other| other != key);
+        }
+        if let Some(viewer) = self.viewers.get_mut(subscription.viewer) {
+            viewer.subscriptions.retain(|&other| other != key);
+        }
+    }
+
+    pub(super) fn subscription_of(&self, key: usize, camera: &CameraId) -> Option<usize> {
+        let all = &self.viewers[key].subscriptions;
+        all.iter().copied().find(|&s| self.subscriptions[s].camera == *camera)
+    }
+
+    pub(super) fn text(&mut self, key: usize, message: Bytes) {
+        let viewer = &mut self.viewers[key];
+        if viewer.format == Format::Legacy {
+            return;
+        }
+        if !viewer.text(message) {
+            return self.close(key, close_code::NOT_READING, "the viewer reads nothing");
+        }
+        self.flush(key);
+    }
+
+    /// Writes what waits for a viewer but frames. True when a frame could follow.
+    pub(super) fn flush(&mut self, key: usize) -> bool {
+        let now = self.now();
+        let viewer = &mut self.viewers[key];
+        if viewer.blocked_since.is_some() || viewer.is_dead() {
+            return false;
+        }
+        match viewer.flush(now) {
+            Sent::Whole => return viewer.is_free(),
+            Sent::Partly | Sent::Nothing => self.await_writable(key),
+            Sent::Dead => viewer.die(),
+        }
+        false
+    }
+
+    pub(super) fn close(&mut self, key: usize, code: u16, reason: &str) {
+        let now = self.now();
+        self.viewers[key].close(messages::close(code, reason), now);
+        self.flush(key);
+    }
+
+    pub(super) fn remove(&mut self, key: usize) {
+        let mut viewer = self.viewers.remove(key);
+        viewer.die();
+        self.keys.remove(&viewer.id);
+        for subscription in viewer.subscriptions {
+            self.unsubscribe(subscription);
+        }
+        self.figures.viewers.fetch_sub(1, Relaxed);
+    }
+}
