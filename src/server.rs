@@ -244,7 +244,7 @@ fn figures(
         Figures {
             cameras: cameras.len(),
             online: cameras.iter().filter(|camera| camera.online).count(),
-            viewers: streams.viewers(),
+            viewers: cameras.iter().map(|camera| camera.viewers).sum(),
             fps_in: cameras.iter().map(|camera| camera.fps).sum(),
             frames_in: cameras.iter().map(|camera| camera.frames).sum(),
             frames_out: streams.sent().0,

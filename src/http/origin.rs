@@ -2,8 +2,11 @@
 //!
 //! A browser lets any page open a WebSocket to any server, so without this a page of a stranger could
 //! watch the cameras of whoever visits it. Programs that are no browser send no `Origin` and pass.
+//!
+//! A stranger's page can also have its own name answered with this server's address (DNS rebinding);
+//! then its `Origin` and `Host` agree. So a public name is only served if it is allowed.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use axum::{
     extract::{Request, State},
@@ -21,6 +24,10 @@ const PREFLIGHT_MAX_AGE: &str = "600";
 const EXPOSED: &str = "etag, x-framecast-seq, x-framecast-captured-us, x-framecast-received-us, \
                        x-framecast-age-ms";
 
+/// Zones that public DNS never answers for: RFC 6761 and 6762, RFC 8375, and what routers and container
+/// networks use.
+const PRIVATE_ZONES: [&str; 5] = [".localhost", ".local", ".home.arpa", ".internal", ".lan"];
+
 /// The sites of `--allow-origin`, beside the server's own pages and those on the same machine.
 #[derive(Debug, Clone, Default)]
 pub struct Origins(Arc<[String]>);
@@ -30,6 +37,20 @@ impl Origins {
     pub fn new(allowed: &[String]) -> Self {
         let plain = |origin: &String| origin.trim_end_matches('/').to_ascii_lowercase();
         Self(allowed.iter().map(plain).collect())
+    }
+
+    /// Whether the server may be called by this name: an address, a name that no public DNS can
+    /// answer, or the host of an allowed site.
+    fn knows(&self, authority: &str) -> bool {
+        let host = host_of(authority).trim_end_matches('.').to_ascii_lowercase();
+        let private = |zone: &&str| host.strip_suffix(*zone).is_some_and(|rest| !rest.is_empty());
+        host.parse::<IpAddr>().is_ok()
+            || !host.contains('.')
+            || PRIVATE_ZONES.iter().any(private)
+            || self.0.iter().any(|allowed| {
+                let theirs = allowed.split_once("://").map(|(_, authority)| host_of(authority));
+                allowed == "*" || theirs == Some(&host)
+            })
     }
 
     fn allow(&self, origin: &str, host: Option<&str>) -> bool {
@@ -45,13 +66,18 @@ impl Origins {
     }
 }
 
-/// Whether a `host[:port]` names this very machine.
-fn is_loopback(authority: &str) -> bool {
-    let host = match authority.strip_prefix('[') {
+/// The host of a `host[:port]`.
+fn host_of(authority: &str) -> &str {
+    match authority.strip_prefix('[') {
         Some(v6) => v6.split(']').next().unwrap_or_default(),
         None => authority.split(':').next().unwrap_or_default(),
-    };
-    let by_number = host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    }
+}
+
+/// Whether a `host[:port]` names this very machine.
+fn is_loopback(authority: &str) -> bool {
+    let host = host_of(authority);
+    let by_number = host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
     by_number || host.eq_ignore_ascii_case("localhost")
 }
 
@@ -61,12 +87,22 @@ pub(super) async fn guard(
     request: Request,
     next: Next,
 ) -> Response {
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    if let Some(host) = host.filter(|host| !origins.knows(host)) {
+        let message = format!(
+            "this server is not known as {host}; to allow it: --allow-origin http://{host}"
+        );
+        return refuse(request, message);
+    }
     let Some(origin) = request.headers().get(header::ORIGIN).cloned() else {
         return next.run(request).await;
     };
-    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
     if !origin.to_str().is_ok_and(|origin| origins.allow(origin, host)) {
-        return refuse(request, &origin).await;
+        let origin = String::from_utf8_lossy(origin.as_bytes());
+        let message = format!(
+            "pages of {origin} may not use this server; to allow it: --allow-origin {origin}"
+        );
+        return refuse(request, message);
     }
     let preflight = request.method() == Method::OPTIONS
         && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
@@ -91,10 +127,7 @@ fn allow(headers: &mut HeaderMap, name: HeaderName, value: &'static str) {
     headers.insert(name, HeaderValue::from_static(value));
 }
 
-async fn refuse(request: Request, origin: &HeaderValue) -> Response {
-    let origin = String::from_utf8_lossy(origin.as_bytes()).into_owned();
-    let message =
-        format!("pages of {origin} may not use this server; to allow it: --allow-origin {origin}");
+fn refuse(request: Request, message: String) -> Response {
     let error = ApiError::new("forbidden_origin", message);
     let (mut parts, _) = request.into_parts();
     match WebSocketUpgrade::from_parts(&mut parts) {
@@ -122,6 +155,29 @@ mod tests {
         assert!(!pass("http://127.0.0.1.evil.example", "127.0.0.1:8081"));
         assert!(!pass("null", "localhost:8081"));
         assert!(!origins.allow("http://localhost", None));
+    }
+
+    #[test]
+    fn a_public_name_is_served_only_if_it_is_allowed() {
+        let origins = Origins::new(&["https://cam.example".to_owned()]);
+        for known in [
+            "127.0.0.1:8081",
+            "[::1]:8081",
+            "192.0.2.7",
+            "localhost",
+            "framecast:8081",
+            "pi.local",
+            "cam.example",
+            "CAM.example:443",
+            "nas.lan.",
+            "a.b.home.arpa",
+        ] {
+            assert!(origins.knows(known), "{known}");
+        }
+        for unknown in ["evil.example:8081", "127.0.0.1.evil.example", ".local.evil.example"] {
+            assert!(!origins.knows(unknown), "{unknown}");
+        }
+        assert!(Origins::new(&["*".to_owned()]).knows("anything.example"));
     }
 
     #[test]

@@ -27,7 +27,9 @@ impl ApiError {
     /// The camera was never published here, or is forgotten.
     pub fn unknown_camera(id: &str) -> Self {
         let shown: String = id.chars().take(65).collect();
-        let message = format!("camera {shown:?} is not configured; /api/cameras lists those known");
+        let message = format!(
+            "camera {shown:?} was never published here, or is forgotten; /api/cameras lists those known"
+        );
         Self::new("unknown_camera", message)
     }
 
@@ -46,9 +48,7 @@ impl ApiError {
             "not_jpeg" | "truncated" | "unsupported_jpeg" | "too_many_pixels" => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
-            "stale" | "too_many_cameras" | "too_many_viewers" | "draining" => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            "stale" | "too_many_cameras" | "draining" => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

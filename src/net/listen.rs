@@ -20,6 +20,10 @@ const MAX_CONNECTIONS: usize = 30_000;
 /// How long a client may take to send a request's header.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The same while draining: who says nothing then, such as a browser that connects ahead, must not
+/// hold up the end.
+const DRAINING_TIMEOUT: Duration = Duration::from_millis(500);
+
 /// Longest header of a request, in bytes: cookies and tokens fit many times over.
 const MAX_HEADER: usize = 32 << 10;
 
@@ -92,7 +96,7 @@ async fn accept(
             });
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
-                .header_read_timeout(HEADER_TIMEOUT)
+                .header_read_timeout(if draining { DRAINING_TIMEOUT } else { HEADER_TIMEOUT })
                 .max_header_size(MAX_HEADER)
                 .keep_alive(!draining)
                 .serve_connection(TokioIo::new(GiveUp::new(stream)), service)

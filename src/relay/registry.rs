@@ -204,7 +204,8 @@ impl Registry {
 
     /// Under the membership lock.
     fn forget(&self, camera: &Arc<Camera>) {
-        if self.cameras.remove(camera.id()).is_some() {
+        // By identity: under its id may stand another by now, published since the caller looked.
+        if self.cameras.remove_if(camera.id(), |_, found| Arc::ptr_eq(found, camera)).is_some() {
             self.budget.cameras.fetch_sub(1, Relaxed);
             camera.track.close();
             self.changed();

@@ -15,7 +15,7 @@ pub struct Figures {
     pub cameras: usize,
     /// Those of them that somebody publishes.
     pub online: usize,
-    /// Viewers connected, whatever the door.
+    /// Who watches, counted once a camera, whatever the door.
     pub viewers: usize,
     /// Frames a second from all publishers.
     pub fps_in: f64,

@@ -13,3 +13,14 @@ pub mod multipart;
 pub mod pieces;
 pub mod signal;
 pub mod stream;
+
+/// Most characters of a client's own words that an error says back to it.
+const MAX_ECHO: usize = 200;
+
+/// Cuts a text that holds a client's own words, so that an answer is never as long as what was sent.
+pub(crate) fn brief(text: &str) -> String {
+    match text.char_indices().nth(MAX_ECHO) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}

@@ -144,6 +144,7 @@ impl FromPublisher {
     /// When it is not JSON of this protocol.
     pub fn parse(text: &str) -> Result<Self, String> {
         serde_json::from_str(text).map_err(|error| {
+            let error = super::brief(&error.to_string());
             format!("expected an offer, candidate, ping or bye as in docs/protocol.md: {error}")
         })
     }

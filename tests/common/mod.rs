@@ -9,7 +9,7 @@ use std::{
 };
 
 use framecast::{
-    config::Config,
+    config::{Config, Expansion},
     relay::{Limits, Registry},
     server::Server,
 };
@@ -22,6 +22,7 @@ use tokio::{
 pub struct Relay {
     pub ingest: SocketAddr,
     pub view: SocketAddr,
+    pub api: Option<SocketAddr>,
     pub registry: Arc<Registry>,
     server: Arc<Server>,
 }
@@ -41,9 +42,26 @@ impl Relay {
             max_cameras: limits.max_cameras,
             ..Config::default()
         };
+        Self::of(config).await
+    }
+
+    /// With further flags of the command line.
+    pub async fn with_flags(flags: &[&str]) -> Self {
+        let any = ["--ingest-addr", "127.0.0.1:0", "--view-addr", "127.0.0.1:0"];
+        let mut said = Expansion::default();
+        said.args = any.iter().chain(flags).map(Into::into).collect();
+        Self::of(Config::parse(&said).unwrap()).await
+    }
+
+    async fn of(config: Config) -> Self {
         let server = Server::start(config).await.unwrap();
-        let (ingest, view) = (server.ingest_addr(), server.view_addr());
-        Self { ingest, view, registry: server.registry().clone(), server: server.into() }
+        Self {
+            ingest: server.ingest_addr(),
+            view: server.view_addr(),
+            api: server.api_addr(),
+            registry: server.registry().clone(),
+            server: server.into(),
+        }
     }
 
     /// Starts the shutdown; the task ends when everybody is gone.

@@ -217,15 +217,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, S> {
     }
 
     async fn finish(mut self, end: End) {
-        // The camera first: its viewers need not wait until the connections have said goodbye.
+        // The camera first, for its viewers; the connection last: a page whose channel closes before it
+        // has heard why would take the camera back.
         self.publisher.close(&end.reason);
-        if let Some(session) = self.session.take() {
-            tokio::spawn(session.close());
-        }
         if let Some(Fault { code, message }) = &end.error {
             self.refuse(code, message);
         }
         end.hang_up(self.talk).await;
+        if let Some(session) = self.session {
+            session.close().await;
+        }
     }
 }
 

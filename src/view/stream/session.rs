@@ -31,7 +31,10 @@ use super::{messages, writer::Command};
 use crate::{
     net::{close_code, heartbeat},
     relay::{CameraId, Clock},
-    wire::stream::{MAX_TEXT, ServerMessage, ViewerMessage},
+    wire::{
+        brief,
+        stream::{MAX_TEXT, ServerMessage, ViewerMessage},
+    },
 };
 
 /// Bytes read at once: a viewer's messages are short.
@@ -99,6 +102,7 @@ impl Session {
         match serde_json::from_str(&text) {
             Ok(message) => self.obey(message).await,
             Err(error) if error.classify() == Category::Data => {
+                let error = brief(&error.to_string());
                 self.refuse(&format!("not a message of this protocol: {error}")).await;
             }
             Err(error) => self.refuse(&format!("not JSON: {error}")).await,

@@ -18,6 +18,8 @@ use crate::relay::CameraId;
 /// Text messages that may wait for a viewer that does not read: a status change of each of a
 /// thousand cameras. One more ends the connection.
 const MAX_TEXTS: usize = 1024;
+/// Bytes of them: such a status has about 200, and the first message one for each camera.
+const MAX_TEXT_BYTES: usize = 512 << 10;
 /// A viewer that takes no byte for this long while some wait is closed.
 pub(super) const NOT_READING: Duration = Duration::from_secs(30);
 /// How long a viewer may take to read what is begun and its close frame.
@@ -80,6 +82,7 @@ pub(super) struct Viewer {
     begun: Option<Bytes>,
     pong: Option<Bytes>,
     texts: VecDeque<Bytes>,
+    text_bytes: usize,
     close: Option<Bytes>,
     /// Set when the kernel took less than all, until it is writable again.
     pub blocked_since: Option<Instant>,
@@ -107,6 +110,7 @@ impl Viewer {
             begun: None,
             pong: None,
             texts: VecDeque::new(),
+            text_bytes: 0,
             close: None,
             blocked_since: None,
             close_by: None,
@@ -136,9 +140,10 @@ impl Viewer {
     #[must_use]
     pub(super) fn text(&mut self, message: Bytes) -> bool {
         if self.close_by.is_none() {
+            self.text_bytes += message.len();
             self.texts.push_back(message);
         }
-        self.texts.len() <= MAX_TEXTS
+        self.texts.len() <= MAX_TEXTS && self.text_bytes <= MAX_TEXT_BYTES
     }
 
     /// Queues a control frame; a newer pong replaces one that waits (RFC 6455, 5.5.3).
@@ -154,6 +159,7 @@ impl Viewer {
             self.close = Some(frame);
             self.close_by = Some(now + CLOSE_TIMEOUT);
             self.texts.clear();
+            self.text_bytes = 0;
             self.pong = None;
         }
     }
@@ -173,7 +179,7 @@ impl Viewer {
     pub(super) fn flush(&mut self, now: Instant) -> Sent {
         loop {
             let next = self.begun.take().or_else(|| self.pong.take());
-            let next = next.or_else(|| self.texts.pop_front()).or_else(|| self.close.take());
+            let next = next.or_else(|| self.next_text()).or_else(|| self.close.take());
             let Some(message) = next else { return Sent::Whole };
             match self.write(&message, now) {
                 Sent::Whole => {}
@@ -185,6 +191,12 @@ impl Viewer {
                 other => return other,
             }
         }
+    }
+
+    fn next_text(&mut self) -> Option<Bytes> {
+        let text = self.texts.pop_front()?;
+        self.text_bytes -= text.len();
+        Some(text)
     }
 
     /// Hands one whole message to the kernel, as much as it takes.

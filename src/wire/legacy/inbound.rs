@@ -82,7 +82,7 @@ pub enum Unreadable {
 
 impl From<serde_json::Error> for Unreadable {
     fn from(error: serde_json::Error) -> Self {
-        Self::Malformed(error.to_string())
+        Self::Malformed(crate::wire::brief(&error.to_string()))
     }
 }
 

@@ -15,7 +15,8 @@ impl Writer {
     /// Compares what is known with the registry, and tells those concerned.
     pub(super) fn sync_cameras(&mut self) {
         let listed = self.registry.list();
-        let gone = |id: &CameraId| !listed.iter().any(|camera| camera.id() == id);
+        // The registry lists by id.
+        let gone = |id: &CameraId| listed.binary_search_by(|camera| camera.id().cmp(id)).is_err();
         let gone: Vec<CameraId> = self.cameras.keys().filter(|id| gone(id)).cloned().collect();
         for id in gone {
             self.forget(&id);
@@ -42,7 +43,7 @@ impl Writer {
         }
     }
 
-    pub(super) fn know(&mut self, camera: &Arc<Camera>) {
+    fn know(&mut self, camera: &Arc<Camera>) {
         let watched = Watched {
             camera: camera.clone(),
             status: messages::status(camera),
@@ -53,7 +54,7 @@ impl Writer {
         self.cameras.insert(camera.id().clone(), watched);
     }
 
-    pub(super) fn tell_status(&mut self, id: &CameraId) {
+    fn tell_status(&mut self, id: &CameraId) {
         let Some(watched) = self.cameras.get(id) else { return };
         let message = messages::text(&ServerMessage::Camera(&watched.status));
         self.tell(id, message);

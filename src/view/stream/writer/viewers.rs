@@ -130,14 +130,8 @@ impl Writer {
             self.subscriptions[subscription].pacer = Pacer::new(fps);
             return self.retry(subscription);
         }
-        // A camera may be newer than the last look at the registry.
-        if !self.cameras.contains_key(camera) {
-            match self.registry.get(camera.as_str()) {
-                Some(found) => self.know(&found),
-                // Watched as soon as it appears.
-                None => return,
-            }
-        }
+        // One that is not known yet is watched as soon as it appears. The registry is not asked here:
+        // its change is on the way, and tells and subscribes everybody alike.
         let Some(watched) = self.cameras.get_mut(camera) else { return };
         self.next_subscription += 1;
         let subscription = self.subscriptions.insert(Subscription {
