@@ -4,7 +4,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 min_rust=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
-min_node=$(sed -n 's/.*"node": ">=\([0-9.]*\)".*/\1/p' package.json)
+# Such as: ^20.19.0 || ^22.13.0 || >=24, which is what the packages in package-lock.json have in common.
+node_range=$(sed -n 's/.*"node": "\(.*\)".*/\1/p' package.json)
 missing=0
 
 complain() {
@@ -17,6 +18,20 @@ at_least() {
   [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]
 }
 
+# node_fits HAVE: is it in node_range?
+node_fits() {
+  local one min
+  while read -r one; do
+    case $one in
+      ^*) min=${one#^}; [ "${1%%.*}" = "${min%%.*}" ] || continue ;;
+      '>='*) min=${one#>=} ;;
+      *) echo "package.json: cannot read the Node.js range $one" >&2; exit 2 ;;
+    esac
+    ! at_least "$1" "$min" || return 0
+  done < <(sed 's/ *|| */\n/g' <<<"$node_range")
+  return 1
+}
+
 if ! have=$(cargo --version 2>/dev/null | sed 's/cargo \([0-9.]*\).*/\1/') || [ -z "$have" ]; then
   complain "Rust $min_rust or newer (cargo); install it with rustup, see https://rustup.rs"
 elif ! at_least "$have" "$min_rust"; then
@@ -24,9 +39,9 @@ elif ! at_least "$have" "$min_rust"; then
 fi
 
 if ! have=$(node --version 2>/dev/null | sed 's/^v//') || [ -z "$have" ]; then
-  complain "Node.js $min_node or newer; install it from https://nodejs.org or your system's packages"
-elif ! at_least "$have" "$min_node"; then
-  complain "Node.js $min_node or newer; this is $have. Install a newer one from https://nodejs.org"
+  complain "Node.js $node_range; install it from https://nodejs.org or your system's packages"
+elif ! node_fits "$have"; then
+  complain "Node.js $node_range; this is $have. Install one of these from https://nodejs.org"
 fi
 
 command -v npm >/dev/null ||

@@ -1,24 +1,34 @@
 #!/usr/bin/env bash
-# Installs the programs that the tests use and that are missing: a Redis server, Chromium, ffmpeg.
+# Installs the programs that the tests use and that are missing: a Redis server, Chromium, ffmpeg, curl.
 set -euo pipefail
+
+if ! cargo fmt --version >/dev/null 2>&1 || ! cargo clippy --version >/dev/null 2>&1; then
+  echo 'missing: cargo fmt or cargo clippy. Run: rustup component add rustfmt clippy' >&2
+  exit 1
+fi
 
 packages=()
 names=()
-need() { # need PROGRAM PACKAGE WHAT
-  if command -v "$1" >/dev/null; then
-    printf '%s: %s\n' "$3" "$(command -v "$1")"
-  else
-    packages+=("$2")
-    names+=("$3")
-  fi
+need() { # need PACKAGE WHAT PROGRAM..., of which one is enough
+  local package=$1 what=$2 program
+  shift 2
+  for program in "$@"; do
+    if command -v "$program" >/dev/null; then
+      printf '%s: %s\n' "$what" "$(command -v "$program")"
+      return
+    fi
+  done
+  packages+=("$package")
+  names+=("$what")
 }
 
-need redis-server redis-server 'Redis server'
-need ffmpeg ffmpeg 'ffmpeg'
+need redis-server 'Redis server' redis-server
+need ffmpeg 'ffmpeg' ffmpeg
+need curl 'curl' curl
 if [ -n "${CHROMIUM_BIN:-}" ]; then
   [ -x "$CHROMIUM_BIN" ] || { echo "CHROMIUM_BIN=$CHROMIUM_BIN is no program" >&2; exit 1; }
 else
-  need chromium chromium 'Chromium'
+  need chromium 'Chromium' chromium chromium-browser google-chrome
 fi
 [ "${#packages[@]}" -gt 0 ] || exit 0
 
@@ -40,5 +50,12 @@ fi
 
 export DEBIAN_FRONTEND=noninteractive
 "${as_root[@]}" apt-get update
-# A service that starts by itself would take the tests' ports; they start their own.
+# The tests start Redis servers of their own. The package's service must not start at installation; a
+# machine that has a policy for that keeps it.
+policy=/usr/sbin/policy-rc.d
+if [[ " ${packages[*]} " == *' redis-server '* ]] && [ ! -e "$policy" ]; then
+  trap '"${as_root[@]}" rm -f "$policy"' EXIT
+  printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null
+  "${as_root[@]}" chmod 755 "$policy"
+fi
 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${packages[@]}"

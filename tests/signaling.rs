@@ -18,7 +18,11 @@ use framecast::{
     },
     net::{Talk, server_socket},
     relay::{CameraId, Clock, Limits, Presence, Publisher, Registry, Transport},
-    wire::{fragment, signal::MAX_TEXT_BYTES},
+    wire::{
+        fragment::{self, HEADER_LEN, PartHeader},
+        jpeg::skeleton,
+        signal::MAX_TEXT_BYTES,
+    },
 };
 use futures_util::{SinkExt, StreamExt};
 use rtc_client::{Channel, Client};
@@ -306,6 +310,126 @@ async fn bad_messages_are_told_and_harm_nothing() {
     }
     socket.send(Message::text("x".repeat(MAX_TEXT_BYTES + 1))).await.expect("sent");
     assert_eq!(hear_close(&mut socket).await, 1009);
+}
+
+/// Bad input of the data channel, the code it is answered with, and words of the answer.
+fn bad_binary() -> Vec<(&'static str, Vec<u8>, &'static str, &'static str)> {
+    let header = |parts, frame_len| {
+        let part = PartHeader { part: 0, parts, frame_len, seq: 1, captured_us: 0 };
+        part.write().to_vec()
+    };
+    let picture = jpeg(64, 5);
+    let garbage = (0..1000_u32).map(|n| (n * 7 + 9) as u8).collect();
+    let over_limit = [header(1, (4 << 20) + 1), vec![7; 1000]].concat();
+    let many_parts = [header(65_535, 65_535), vec![7]].concat();
+    vec![
+        ("garbage", garbage, "not_jpeg", "must be a JPEG"),
+        ("half a JPEG", picture[..picture.len() / 2].to_vec(), "truncated", "FF D9"),
+        ("65535x65535", skeleton(65_535, 65_535, 500, 7), "too_many_pixels", "--max-pixels"),
+        ("over 4 MiB", over_limit, "too_large", "--max-frame-bytes"),
+        ("65535 parts", many_parts, "bad_part", "1 to 1024 parts"),
+        ("half a header", header(2, 9000)[..HEADER_LEN / 2].to_vec(), "bad_part", "28 bytes"),
+    ]
+}
+
+/// Publishes one picture after the other, each when the one before it has arrived, until told to
+/// stop. Returns how many there were.
+fn keeps_publishing(
+    server: &Server,
+    camera: &str,
+    channel: Arc<dyn DataChannel>,
+    stop: CancellationToken,
+) -> tokio::task::JoinHandle<u64> {
+    let camera = server.ingest.registry.get(camera).expect("online");
+    tokio::spawn(async move {
+        let mut sent = 0;
+        while !stop.is_cancelled() {
+            sent += 1;
+            let picture = skeleton(64, 48, 5000 + sent as usize, 1);
+            channel.send(BytesMut::from(&picture[..])).await.expect("sent");
+            let arrived = || camera.latest().is_some_and(|frame| frame.jpeg() == picture);
+            within(Duration::from_secs(3), "the other camera's picture arrives", arrived).await;
+            tokio::time::sleep(Duration::from_millis(30)).await;
+        }
+        sent
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bad_input_on_the_channel_is_told_and_disturbs_neither_this_camera_nor_another() {
+    let server = Server::start();
+    let mut other_socket = server.connect().await;
+    let (_other, other_channel) = publish(&server, &mut other_socket, "yard").await;
+    let stop = CancellationToken::new();
+    let other = keeps_publishing(&server, "yard", other_channel, stop.clone());
+
+    let mut socket = server.connect().await;
+    let (_client, channel) = publish(&server, &mut socket, "door").await;
+    let camera = server.ingest.registry.get("door").expect("online");
+    let drops = |reason: &str| camera.snapshot().drops.get(reason).copied().unwrap_or(0);
+    let send = async |message: &[u8]| {
+        channel.send(BytesMut::from(message)).await.expect("sent");
+    };
+    let mut good = 0;
+    let mut goes_on = async |after: &str| {
+        good += 1;
+        let picture = skeleton(320, 240, 9000 + good, 2);
+        send(&picture).await;
+        let arrived = || camera.latest().is_some_and(|frame| frame.jpeg() == picture);
+        within(Duration::from_secs(3), after, arrived).await;
+    };
+    goes_on("a first picture").await;
+
+    for (what, message, code, words) in bad_binary() {
+        let before = drops(code);
+        send(&message).await;
+        let error = hear_type(&mut socket, "error").await;
+        let said = error["message"].as_str().expect("words");
+        assert!(error["code"] == code && said.contains(words), "{what}: {error}");
+        assert_eq!(drops(code), before + 1, "{what} is counted");
+        goes_on(what).await;
+        // A publisher hears of its faults once a second.
+        tokio::time::sleep(Duration::from_millis(1050)).await;
+    }
+    channel.send_text("{\"type\":\"frame\"}").await.expect("sent");
+    let error = hear_type(&mut socket, "error").await;
+    assert_eq!(error["code"], "bad_message");
+    assert!(error["message"].as_str().expect("words").contains("binary"), "{error}");
+    goes_on("text").await;
+
+    // A newer frame ends the wait for the rest of an older one; otherwise time does.
+    let picture = jpeg(640, 3);
+    let parts = |seq| fragment::split(&picture, seq, 0, 64 << 10).expect("fits");
+    assert!(parts(1).len() > 1);
+    send(&parts(1)[0]).await;
+    for part in parts(2) {
+        send(&part).await;
+    }
+    within(Duration::from_secs(3), "overtaken", || drops("incomplete") == 1).await;
+    assert_eq!(camera.latest().expect("a frame").jpeg(), picture);
+    send(&parts(3)[0]).await;
+    within(Duration::from_secs(5), "given up", || drops("incomplete") == 2).await;
+    goes_on("parts without an end").await;
+
+    let feedback = loop {
+        let feedback = hear_type(&mut socket, "feedback").await;
+        if feedback["received"] == good + 1 {
+            break feedback;
+        }
+    };
+    assert_eq!((&feedback["refused"], &feedback["lost"]), (&json!(7), &json!(2)), "{feedback}");
+    assert_eq!(server.offline("door"), None);
+
+    stop.cancel();
+    let sent = other.await.expect("the other camera was not disturbed");
+    println!("{sent} pictures of the other camera meanwhile");
+    let yard = server.ingest.registry.get("yard").expect("online").snapshot();
+    assert!(yard.online && yard.drops.is_empty(), "{yard:?}");
+    assert_eq!(yard.frames, sent);
+    say(&mut other_socket, json!({"type": "bye"})).await;
+    while let Ok(message) = hear(&mut other_socket).await {
+        assert_ne!(message["type"], "error", "{message}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -4,7 +4,9 @@
 // Capture page and viewer page run in browser processes of their own. In one window only the tab in front is
 // drawn: the other's timers and frame callbacks are slowed, and the test would measure that.
 
+import { accessSync, constants } from "node:fs";
 import { mkdir } from "node:fs/promises";
+import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { chromium, type Browser, type BrowserContextOptions, type ConsoleMessage, type Page } from "playwright-core";
 import { test } from "vitest";
@@ -12,12 +14,12 @@ import type { CaptureStats } from "../../capture-web/src/stats-handle.ts";
 import type { ViewerStats } from "../../viewer-web/src/stats-handle.ts";
 import { Server } from "./server.ts";
 
-const CHROMIUM = process.env["CHROMIUM_BIN"] ?? "/usr/bin/chromium";
 const ARTIFACTS = fileURLToPath(new URL("../../artifacts/", import.meta.url));
 
 const FLAGS = [
   "--no-sandbox",
   "--disable-gpu",
+  "--disable-dev-shm-usage",
   "--disable-quic",
   "--no-first-run",
   "--disable-background-networking",
@@ -36,6 +38,23 @@ export const NO_UDP = "--webrtc-ip-handling-policy=disable_non_proxied_udp";
 
 export type { CaptureStats, ViewerStats };
 
+/** `CHROMIUM_BIN`, else the first Chromium or Chrome on the path. */
+function findChromium(): string {
+  const named = process.env["CHROMIUM_BIN"];
+  if (named) return named;
+  for (const dir of (process.env["PATH"] ?? "").split(delimiter)) {
+    for (const name of ["chromium", "chromium-browser", "google-chrome"]) {
+      try {
+        accessSync(join(dir, name), constants.X_OK);
+        return join(dir, name);
+      } catch {
+        // Not here.
+      }
+    }
+  }
+  throw new Error("the browser tests need Chromium: `make test` installs it, or set CHROMIUM_BIN to the path of a Chromium or Chrome");
+}
+
 export class Stage {
   readonly #closers: (() => Promise<unknown>)[] = [];
   readonly #pages = new Map<string, Page>();
@@ -49,7 +68,7 @@ export class Stage {
   }
 
   async browser(...flags: string[]): Promise<Browser> {
-    const browser = await chromium.launch({ executablePath: CHROMIUM, args: [...FLAGS, ...flags] });
+    const browser = await chromium.launch({ executablePath: findChromium(), args: [...FLAGS, ...flags] });
     this.#closers.push(() => browser.close());
     return browser;
   }

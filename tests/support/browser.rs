@@ -10,22 +10,31 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// Opens `url`. `None` when there is no Chromium: name one with the environment variable
-    /// `CHROMIUM`, or put `chromium` on the path.
-    pub fn open(url: &str) -> Option<Self> {
-        let chromium = find()?;
+    /// Opens `url`. Fails the test when there is no Chromium: `CHROMIUM_BIN` names one, otherwise
+    /// it is looked for on the path.
+    pub fn open(url: &str) -> Self {
+        let chromium = find().expect(
+            "this test needs Chromium: `make test` installs it, or set CHROMIUM_BIN to the path of \
+             a Chromium or Chrome",
+        );
         let profile = tempfile::tempdir().expect("a temporary directory");
-        let child = Command::new(chromium)
+        let child = Command::new(&chromium)
             .arg(format!("--user-data-dir={}", profile.path().display()))
             .args(["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"])
+            .args(["--disable-dev-shm-usage"])
             .args(["--disable-background-networking", "--disable-extensions", "--mute-audio"])
             .arg(url)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
-            .expect("Chromium starts");
-        Some(Self { child, _profile: profile })
+            .unwrap_or_else(|error| {
+                panic!(
+                    "{} does not start ({error}); see CHROMIUM_BIN, make test",
+                    chromium.display()
+                )
+            });
+        Self { child, _profile: profile }
     }
 
     /// Fails the test with the right words when it is the browser that has ended.
@@ -45,7 +54,7 @@ impl Drop for Browser {
 }
 
 fn find() -> Option<PathBuf> {
-    if let Some(named) = std::env::var_os("CHROMIUM") {
+    if let Some(named) = std::env::var_os("CHROMIUM_BIN").filter(|named| !named.is_empty()) {
         return Some(named.into());
     }
     let path = std::env::var_os("PATH")?;
