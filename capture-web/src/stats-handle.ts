@@ -27,7 +27,7 @@ export interface CaptureStats {
   clockOffsetMs: number | null;
   roundTripMs: number | null;
   /** The server's newest report. */
-  server: { received: number; receivedFps: number; lost: number; refused: number; ageMs: number | null } | null;
+  server: { received: number; receivedFps: number; lost: number; refused: number; duplicates: number; ageMs: number | null } | null;
 }
 
 declare global {

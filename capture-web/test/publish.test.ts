@@ -3,7 +3,7 @@ import { ServerClock } from "@framecast/shared/clock";
 import type { EncodedFrame } from "../src/media/encoded.ts";
 import type { Transport } from "../src/options.ts";
 import { frameMessages, payloadLimit } from "../src/publish/outgoing.ts";
-import { Progress } from "../src/publish/progress.ts";
+import { Progress, type Totals } from "../src/publish/progress.ts";
 import { Publisher } from "../src/publish/publisher.ts";
 import { FlightWindow, SendBudget } from "../src/publish/send-budget.ts";
 import type { Path, Session, SessionEvents } from "../src/publish/session.ts";
@@ -84,15 +84,25 @@ describe("FlightWindow", () => {
 });
 
 describe("Progress", () => {
-  it("calls a path dead after four reports without a new frame", () => {
+  const totals = (some: Partial<Totals> = {}): Totals => ({ received: 0, duplicates: 0, refused: 0, lost: 0, ...some });
+
+  it("calls a path dead after four reports without anything new", () => {
     const progress = new Progress();
-    expect(progress.report(0, 0)).toBe(false);
-    expect([1, 2, 3, 4].map((second) => progress.report(0, second * 30))).toEqual([false, false, false, true]);
+    expect(progress.report(totals(), 0)).toBe(false);
+    expect([1, 2, 3, 4].map((second) => progress.report(totals(), second * 30))).toEqual([false, false, false, true]);
   });
 
   it("forgives a path that carries again, and silence while nothing was to be sent", () => {
     const progress = new Progress();
-    expect([[5, 10], [5, 20], [5, 30], [6, 40], [6, 50], [6, 50], [6, 50], [6, 50], [6, 50]].map(([got, sent]) => progress.report(got ?? 0, sent ?? 0))).not.toContain(true);
+    expect([[5, 10], [5, 20], [5, 30], [6, 40], [6, 50], [6, 50], [6, 50], [6, 50], [6, 50]].map(([got, sent]) => progress.report(totals({ received: got ?? 0 }), sent ?? 0))).not.toContain(true);
+  });
+
+  it.each(["received", "duplicates", "refused", "lost"] as const)("takes frames that the server counts as %s for carried", (count) => {
+    const progress = new Progress();
+    const reports = [0, 1, 2, 3, 4, 5, 6, 7, 8].map((second) => progress.report(totals({ [count]: second * 30 }), second * 30));
+    expect(reports).not.toContain(true);
+    // And it still notices when that ends.
+    expect([9, 10, 11, 12].map((second) => progress.report(totals({ [count]: 240 }), second * 30))).toEqual([false, false, false, true]);
   });
 });
 
@@ -243,7 +253,7 @@ describe("Publisher", () => {
 
   it("shows a complaint until a second passes without one", () => {
     const { publisher, newest } = publish();
-    const feedback = { received: 1, receivedFps: 1, lost: 0, refused: 0, ageMs: undefined };
+    const feedback = { received: 1, receivedFps: 1, lost: 0, refused: 0, duplicates: 0, ageMs: undefined };
     newest().events.onComplaint("not a JPEG");
     newest().events.onFeedback({ ...feedback, refused: 1 });
     expect(publisher.complaint.value).toBe("not a JPEG");

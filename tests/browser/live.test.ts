@@ -28,7 +28,10 @@ async function streamFor(stage: Stage, path: "webrtc" | "websocket", flags: stri
   expect(await capture.getByTestId("path").textContent()).toBe(path === "webrtc" ? "WebRTC" : "WebSocket");
   expect(Number(await tile.getAttribute("data-fps"))).toBeGreaterThan(25);
   expect(await tile.innerText()).toContain("Front door");
-  expect(sent.server?.lost ?? 0).toBeLessThan(10);
+  expect(sent.server, "the server's feedback").not.toBeNull();
+  expect(sent.server?.lost).toBeLessThan(10);
+  // The goal of 150 ms is printed above; a loaded machine may take longer.
+  if (path === "webrtc") expect(sent.firstFrameMsAfterSignalOpen).toBeLessThan(1_000);
   expect(stage.errors).toEqual([]);
 }
 

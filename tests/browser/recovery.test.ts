@@ -22,6 +22,7 @@ staged("both pages come back when the server does", async (stage) => {
     await stage.server([], ports);
     await live(capture, undefined, 20_000);
     await viewer.locator("[data-testid=viewer][data-link=live]").waitFor({ timeout: 20_000 });
+    await viewer.locator("[data-camera=door][data-online=true]").waitFor();
     expect((await measure(viewer, "door", 3)).fps).toBeGreaterThan(25);
   } finally {
     await first.kill();

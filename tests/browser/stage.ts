@@ -147,16 +147,22 @@ export interface Measured {
   ageP99: number;
 }
 
-/** Counts a camera's frames on the viewer page for some seconds. */
+/** Counts a camera's frames on the viewer page for some seconds. The page has to know the camera all along. */
 export async function measure(page: Page, camera: string, seconds: number): Promise<Measured> {
-  const before = await viewerStats(page);
+  const before = known(await viewerStats(page), camera);
   const startMs = performance.now();
   await page.waitForTimeout(seconds * 1000);
-  const after = await viewerStats(page);
+  const after = known(await viewerStats(page), camera);
   const elapsed = (performance.now() - startMs) / 1000;
-  const shown = (after.cameras[camera]?.shown ?? 0) - (before.cameras[camera]?.shown ?? 0);
+  const shown = after.shown - before.shown;
   // Only the ages of the frames that were counted.
-  const ages = (after.cameras[camera]?.ageMs ?? []).slice(-shown).sort((a, b) => a - b);
+  const ages = (shown > 0 ? after.ageMs.slice(-shown) : []).sort((a, b) => a - b);
   const at = (fraction: number): number => ages[Math.min(ages.length - 1, Math.floor(ages.length * fraction))] ?? Number.NaN;
   return { fps: shown / elapsed, ageP50: at(0.5), ageP99: at(0.99) };
+}
+
+function known({ cameras }: ViewerStats, camera: string): ViewerStats["cameras"][string] {
+  const figures = cameras[camera];
+  if (figures === undefined) throw new Error(`the viewer page knows no camera '${camera}', only: ${Object.keys(cameras).join(", ") || "none"}`);
+  return figures;
 }

@@ -1,19 +1,26 @@
 // Notices a channel that says it is open and carries nothing. No clock of its own: it counts the server's
 // once-a-second feedback.
 
-/** Consecutive reports without a new frame, while frames were to be sent, after which a path is dead. */
+import type { Feedback } from "./session.ts";
+
+/** Consecutive reports without anything new, while frames were to be sent, after which a path is dead. */
 const STALLED_REPORTS = 4;
 
+export type Totals = Pick<Feedback, "received" | "duplicates" | "refused" | "lost">;
+
 export class Progress {
-  #received = -1;
+  #noticed = -1;
   #triedThen = 0;
   #stalled = 0;
 
-  /** The server's total of frames, and how many were to be sent until now. Answers whether the path is dead. */
-  report(received: number, tried: number): boolean {
-    const stalled = received === this.#received && tried > this.#triedThen;
+  /** The server's totals, and how many frames were to be sent until now. Answers whether the path is dead. */
+  report(totals: Totals, tried: number): boolean {
+    // Whatever the server thinks of a frame, the path has carried it, or some of it: a still picture makes
+    // nothing but duplicates.
+    const noticed = totals.received + totals.duplicates + totals.refused + totals.lost;
+    const stalled = noticed === this.#noticed && tried > this.#triedThen;
     this.#stalled = stalled ? this.#stalled + 1 : 0;
-    this.#received = received;
+    this.#noticed = noticed;
     this.#triedThen = tried;
     return this.#stalled >= STALLED_REPORTS;
   }

@@ -57,7 +57,7 @@ export class RtcSession implements Session {
       },
       onFeedback: (feedback) => {
         events.onFeedback(feedback);
-        if (this.#progress.report(feedback.received, this.#tried)) this.#end({ kind: "no-channel", message: "The WebRTC channel carries nothing." });
+        if (this.#progress.report(feedback, this.#tried)) this.#end({ kind: "no-channel", message: "The WebRTC channel carries nothing." });
       },
       onComplaint: events.onComplaint,
       onEnd: (end) => this.#end(end),

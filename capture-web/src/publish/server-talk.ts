@@ -134,6 +134,7 @@ function readFeedback(message: Message): Feedback {
     receivedFps: asNumber(message["received_fps"]) ?? 0,
     lost: asNumber(message["lost"]) ?? 0,
     refused: asNumber(message["refused"]) ?? 0,
+    duplicates: asNumber(message["duplicates"]) ?? 0,
     ageMs: asNumber(message["age_ms"]),
   };
 }

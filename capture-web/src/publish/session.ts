@@ -23,6 +23,8 @@ export interface Feedback {
   receivedFps: number;
   lost: number;
   refused: number;
+  /** Pictures that were the same as the one before: received, and not shown again. */
+  duplicates: number;
   ageMs: number | undefined;
 }
 

@@ -5,7 +5,7 @@ import type { ServerClock } from "@framecast/shared/clock";
 import { Pinger } from "@framecast/shared/pinger";
 import { Releases } from "@framecast/shared/releases";
 import { parseFrame } from "@framecast/shared/wire/frame";
-import { asNumber, asText, parseMessage, type Message } from "@framecast/shared/wire/json";
+import { asText, parseMessage, type Message } from "@framecast/shared/wire/json";
 import { sentence } from "@framecast/shared/words";
 import { readCamera, readCameras, type Feed, type FeedEvents, type Interest } from "./feed.ts";
 
@@ -22,8 +22,6 @@ export class StreamFeed implements Feed {
   #pinger: Pinger | undefined;
   #up = false;
   #error: string | undefined;
-  /** The server's limit; from `hello`. */
-  #maxFps = 30;
 
   constructor(clock: ServerClock, events: FeedEvents) {
     this.#clock = clock;
@@ -46,7 +44,8 @@ export class StreamFeed implements Feed {
   }
 
   want(camera: string, { visible, width }: Interest): void {
-    const wish = visible ? { max_fps: this.#maxFps, width } : { max_fps: UNSEEN_FPS };
+    // Without `max_fps` the server's own limit holds, also for a subscription that was slowed.
+    const wish = visible ? { width } : { max_fps: UNSEEN_FPS };
     this.#send(JSON.stringify({ type: "subscribe", camera, ...wish }));
   }
 
@@ -82,7 +81,6 @@ export class StreamFeed implements Feed {
   #understand(message: Message): void {
     switch (message["type"]) {
       case "hello":
-        this.#maxFps = asNumber(message["max_fps"]) ?? this.#maxFps;
         this.#events.onCameras(readCameras(message["cameras"]));
         return;
       case "camera": {
