@@ -245,7 +245,8 @@ fn figures(
             cameras: cameras.len(),
             online: cameras.iter().filter(|camera| camera.online).count(),
             viewers: cameras.iter().map(|camera| camera.viewers).sum(),
-            fps_in: cameras.iter().map(|camera| camera.fps).sum(),
+            // The sum of nothing is -0.0.
+            fps_in: cameras.iter().map(|camera| camera.fps).sum::<f64>() + 0.0,
             frames_in: cameras.iter().map(|camera| camera.frames).sum(),
             frames_out: streams.sent().0,
             cache_bytes: registry.cache_bytes(),

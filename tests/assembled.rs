@@ -214,3 +214,44 @@ async fn until_async(what: &str, is: impl AsyncFn() -> bool) {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
+
+#[tokio::test]
+async fn a_publisher_that_closes_gets_its_close_answered() {
+    let relay = Relay::start().await;
+    for path in ["publish/door", "signal"] {
+        let url = format!("ws://{}/{path}", relay.ingest);
+        let (mut socket, _) = connect_async(url).await.unwrap();
+        next(&mut socket).await;
+        socket.close(None).await.unwrap();
+        let answered = async {
+            loop {
+                match socket.next().await {
+                    Some(Ok(Message::Close(_))) => return true,
+                    Some(Ok(_)) => {}
+                    Some(Err(_)) | None => return false,
+                }
+            }
+        };
+        assert!(timeout(PATIENCE, answered).await.unwrap(), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_has_no_controls_and_many_cameras_are_no_reason_to_close() {
+    let relay = Relay::start().await;
+    let mut producers = Vec::new();
+    for n in 0..900 {
+        let id = framecast::relay::CameraId::parse(&format!("{n:060}")).unwrap();
+        let name = Some("\u{1F4F7}\u{202E}\u{1}".repeat(200));
+        let transport = framecast::relay::Transport::Http;
+        let publisher = framecast::relay::Publisher { transport, name };
+        producers.push(relay.registry.publish(&id, publisher).unwrap());
+    }
+    let name = producers[0].camera().name();
+    assert_eq!(name, "\u{1F4F7}".repeat(80));
+    let mut viewer = viewer(&relay, "").await;
+    let Message::Text(hello) = next(&mut viewer).await else { panic!("hello first") };
+    assert!(hello.starts_with(r#"{"type":"hello""#) && hello.len() > 400_000);
+    producers[5].publish_jpeg(&jpeg(16, 16, 1), Default::default()).unwrap();
+    assert_eq!(frame(&mut viewer).await.1, 1);
+}

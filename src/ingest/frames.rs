@@ -186,7 +186,8 @@ impl FrameSink {
             Ok(Outcome::Published { .. }) => {
                 self.received += 1;
                 self.bytes += len as u64;
-                let captured = Some(stamp.captured_us).filter(|&us| us > 0);
+                let captured =
+                    Some(self.producer.plausible(stamp.captured_us)).filter(|&us| us > 0);
                 self.age_ms = captured.map(|us| self.producer.unix_us().saturating_sub(us) / 1000);
                 Taken::Ok
             }

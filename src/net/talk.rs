@@ -88,7 +88,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
             match message {
                 Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => return Ok(message),
                 Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
-                Some(Ok(Message::Close(_))) | None => return Err(Ended::Gone),
+                Some(Ok(Message::Close(_))) => {
+                    // The answer to it is made by reading it, and still has to go out.
+                    let _ = timeout(FLUSH_TIMEOUT, self.socket.flush()).await;
+                    return Err(Ended::Gone);
+                }
+                None => return Err(Ended::Gone),
                 Some(Err(SocketError::Capacity(_))) => return Err(Ended::TooLarge),
                 Some(Err(error)) => {
                     tracing::debug!(%error, "WebSocket lost");

@@ -221,7 +221,13 @@ impl Camera {
         owner.presence =
             Presence::Online { since_us: self.clock.unix_us(), transport: publisher.transport };
         owner.offline_at = None;
-        let keep = |name: String| name.trim().chars().take(Publisher::MAX_NAME).collect::<String>();
+        // Nor what would change the look of the text around a name: controls and bidi overrides.
+        let plain = |c: &char| {
+            !c.is_control() && !matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+        };
+        let keep = |name: String| -> String {
+            name.trim().chars().filter(plain).take(Publisher::MAX_NAME).collect()
+        };
         if let Some(name) = publisher.name.map(keep).filter(|name| !name.is_empty()) {
             owner.name = Some(name);
         }

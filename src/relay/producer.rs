@@ -166,6 +166,11 @@ impl Producer {
         self.registry.clock().now()
     }
 
+    /// A capture time as it is published: 0 if it cannot be.
+    pub fn plausible(&self, captured_us: u64) -> u64 {
+        plausible(captured_us, self.unix_us())
+    }
+
     /// Unix microseconds on the relay's clock.
     pub fn unix_us(&self) -> u64 {
         self.registry.clock().unix_us()

@@ -131,6 +131,11 @@ impl Viewer {
         self.ended.cancel();
     }
 
+    /// Cancelled when the connection is gone.
+    pub(super) fn ended(&self) -> CancellationToken {
+        self.ended.clone()
+    }
+
     /// Whether the connection is gone.
     pub(super) fn is_dead(&self) -> bool {
         self.dead
@@ -139,11 +144,17 @@ impl Viewer {
     /// Queues a text message. False when too many wait: the viewer has to be closed.
     #[must_use]
     pub(super) fn text(&mut self, message: Bytes) -> bool {
-        if self.close_by.is_none() {
+        if self.close_by.is_some() {
+            return true;
+        }
+        // The first in the queue always fits: the first message of all may list many cameras.
+        let fits = self.texts.is_empty()
+            || self.texts.len() < MAX_TEXTS && self.text_bytes + message.len() <= MAX_TEXT_BYTES;
+        if fits {
             self.text_bytes += message.len();
             self.texts.push_back(message);
         }
-        self.texts.len() <= MAX_TEXTS && self.text_bytes <= MAX_TEXT_BYTES
+        fits
     }
 
     /// Queues a control frame; a newer pong replaces one that waits (RFC 6455, 5.5.3).

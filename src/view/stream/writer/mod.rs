@@ -261,10 +261,14 @@ impl Writer {
 
     fn await_writable(&self, key: usize) {
         let viewer = &self.viewers[key];
-        let (write, id) = (viewer.write.clone(), viewer.id);
+        let (write, id, ended) = (viewer.write.clone(), viewer.id, viewer.ended());
         self.writable.push(Box::pin(async move {
-            // An error shows again, and ends the viewer, with the next write.
-            let _ = write.writable().await;
+            // One that never reads again is never writable: without its end, its socket would stay.
+            tokio::select! {
+                // An error shows again, and ends the viewer, with the next write.
+                _ = write.writable() => {}
+                () = ended.cancelled() => {}
+            }
             (key, id)
         }));
     }
