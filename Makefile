@@ -9,7 +9,8 @@ MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
-# Options of the server for `make run`, such as ARGS="--view-addr 0.0.0.0:8081".
+# Options of the server for `make run`, such as ARGS="--view-addr 0.0.0.0:8081"; of the benchmark for
+# `make bench`, such as ARGS="fanout --rounds 1".
 ARGS ?=
 
 PAGES := web-shared capture-web viewer-web
@@ -18,11 +19,12 @@ PAGE_SOURCES = $(shell find $(PAGES) \( -name dist -o -name node_modules \) -pru
 PAGE_DISTS := capture-web/dist/index.html viewer-web/dist/index.html
 # Inside node_modules, as what they stand for is worth nothing without it.
 NPM_STAMP := node_modules/.framecast-installed
+PEERS_STAMP := benches/peers/node_modules/.framecast-installed
 PAGES_STAMP := node_modules/.framecast-pages-built
 
 step = @printf '\n== %s\n' "$(1)"
 
-.PHONY: help run build test clean tools test-tools FORCE
+.PHONY: help run build test bench clean tools test-tools FORCE
 FORCE:
 
 help: ## Show this
@@ -53,8 +55,14 @@ test: tools test-tools $(PAGES_STAMP) ## Check everything: format, lints, Rust, 
 	@FRAMECAST_BIN="$$(cd "$(TARGET)" && pwd)/debug/framecast" npm run test:browser
 	$(call step,All checks passed)
 
+bench: build $(PEERS_STAMP) ## Measure speed and memory against the floor, and write docs/performance.md
+	$(call step,Building the benchmark)
+	@cargo build --release --locked --package framecast --package framecast-bench
+	$(call step,Measuring)
+	@"$(TARGET)/release/framecast-bench" --results "$(TARGET)/bench" --document docs/performance.md $(ARGS)
+
 clean: ## Remove everything that was built
-	rm -rf node_modules $(addsuffix /dist,$(PAGES)) $(addsuffix /node_modules,$(PAGES))
+	rm -rf node_modules benches/peers/node_modules $(addsuffix /dist,$(PAGES)) $(addsuffix /node_modules,$(PAGES))
 	@if command -v cargo >/dev/null; then cargo clean; fi
 
 # What building needs; says what to install.
@@ -69,6 +77,11 @@ test-tools:
 $(NPM_STAMP): package.json package-lock.json $(addsuffix /package.json,$(PAGES)) | tools
 	$(call step,Installing the pages' packages)
 	@npm ci --no-audit --no-fund
+	@touch $@
+
+$(PEERS_STAMP): benches/peers/package.json benches/peers/package-lock.json | tools
+	$(call step,Installing what is measured beside the server)
+	@cd benches/peers && npm ci --no-audit --no-fund
 	@touch $@
 
 # A dist folder that was removed by hand is missed by no stamp.

@@ -1,0 +1,97 @@
+//! The whole-process benchmark, `make bench`: measures the release binary against the floor of the
+//! machine and against what one would write instead, and writes `docs/performance.md`.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | `rows` | what is measured, and what must hold |
+//! | `subject` | a server as a child process on its own core |
+//! | `servers` | the floor and other servers to compare with |
+//! | `load` | publishers and viewers |
+//! | `frame` | stamped pictures |
+//! | `report` | tables, the document |
+//! | `sys` | cores, CPU time, memory |
+
+mod frame;
+mod load;
+mod report;
+mod rows;
+mod servers;
+mod subject;
+mod sys;
+
+use std::{io, path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+use self::rows::{Effort, ROWS};
+
+#[derive(Debug, Parser)]
+#[command(about = "Measures framecast", args_conflicts_with_subcommands = true)]
+struct Cli {
+    /// Rows to measure; all when none is named
+    #[arg(value_parser = ROWS.iter().map(|(name, _)| *name).collect::<Vec<_>>())]
+    rows: Vec<String>,
+    /// How often everything is measured
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Seconds of one measurement
+    #[arg(long, default_value_t = 5)]
+    seconds: u64,
+    /// Where results are kept between runs
+    #[arg(long, default_value = "target/bench")]
+    results: PathBuf,
+    /// The document to write
+    #[arg(long)]
+    document: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Be a server to compare with
+    Serve {
+        mode: servers::Mode,
+        #[arg(long, default_value_t = 1)]
+        workers: usize,
+    },
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.command {
+        Some(Command::Serve { mode, workers }) => servers::serve(mode, workers),
+        None => measure(&cli),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure(cli: &Cli) -> io::Result<()> {
+    sys::raise_open_files()?;
+    sys::pin(sys::LOAD_CORE)?;
+    let effort = Effort { rounds: cli.rounds.max(1), seconds: cli.seconds.max(1) };
+    let is_wanted = |name: &str| cli.rows.is_empty() || cli.rows.iter().any(|row| row == name);
+    for (_, row) in ROWS.iter().filter(|(name, _)| is_wanted(name)) {
+        let mut section = row(effort)?;
+        section.measured = format!(
+            "{}, {} rounds of {} s, {}",
+            sys::today(),
+            effort.rounds,
+            effort.seconds,
+            sys::machine()
+        );
+        section.print();
+        section.keep(&cli.results)?;
+    }
+    if let Some(document) = &cli.document {
+        let names: Vec<&str> = ROWS.iter().map(|(name, _)| *name).collect();
+        report::write_document(document, &cli.results, &names)?;
+    }
+    Ok(())
+}

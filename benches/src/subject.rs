@@ -1,0 +1,140 @@
+//! A server that is measured: a child process on the server's core, with the addresses it printed.
+
+use std::{
+    env,
+    io::{self, BufRead as _, BufReader},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use crate::{servers::Mode, sys};
+
+/// What can be measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The release binary with this many workers.
+    Framecast(usize),
+    /// A server in this binary, with this many workers where it has any.
+    Own(Mode, usize),
+    /// Bun's WebSocket publish (`peers/bun.js`).
+    Bun,
+    /// Node.js with the package `ws` (`peers/node-ws.mjs`).
+    NodeWs,
+}
+
+impl Kind {
+    /// As the tables have it.
+    pub fn name(self) -> String {
+        match self {
+            Self::Framecast(1) => "framecast, 1 worker".into(),
+            Self::Framecast(n) => format!("framecast, {n} workers"),
+            Self::Own(Mode::Floor, _) => "floor: one thread, one `send` a viewer".into(),
+            Self::Own(Mode::Tasks, n) => format!("tokio task a viewer, shared bytes, {n} workers"),
+            Self::Own(Mode::Sinks, n) => format!("tokio-tungstenite sink a viewer, {n} workers"),
+            Self::Bun => "Bun, WebSocket publish".into(),
+            Self::NodeWs => "Node.js, `ws`".into(),
+        }
+    }
+}
+
+/// A running server; it is killed when this is dropped.
+#[derive(Debug)]
+pub struct Subject {
+    child: Child,
+    /// Where publishers connect.
+    pub ingest: SocketAddr,
+    /// Where viewers connect.
+    pub view: SocketAddr,
+}
+
+impl Subject {
+    /// Starts a server on the server's core.
+    pub fn start(kind: Kind) -> io::Result<Self> {
+        Self::start_with(kind, &[], &[sys::SERVER_CORE])
+    }
+
+    /// Starts a server with further options (framecast only) on these cores.
+    pub fn start_with(kind: Kind, options: &[&str], cores: &[usize]) -> io::Result<Self> {
+        let mut command = match kind {
+            Kind::Framecast(workers) => {
+                let mut command = Command::new(framecast_binary());
+                command.args(["--ingest-addr", "127.0.0.1:0", "--view-addr", "127.0.0.1:0"]);
+                command.args(["--log", "warn", "--workers", &workers.to_string()]).args(options);
+                command
+            }
+            Kind::Own(mode, workers) => {
+                let mut command = Command::new(env::current_exe()?);
+                let mode = clap::ValueEnum::to_possible_value(&mode);
+                let mode = mode.as_ref().map_or("floor", clap::builder::PossibleValue::get_name);
+                command.args(["serve", mode, "--workers", &workers.to_string()]);
+                command
+            }
+            Kind::Bun => {
+                let mut command = Command::new(peers().join("node_modules/.bin/bun"));
+                command.arg(peers().join("bun.js"));
+                command
+            }
+            Kind::NodeWs => {
+                let mut command = Command::new("node");
+                command.arg(peers().join("node-ws.mjs"));
+                command
+            }
+        };
+        // A child begins with the cores of the thread that starts it.
+        sys::pin_to(cores)?;
+        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
+        sys::pin(sys::LOAD_CORE)?;
+        let name = command.get_program().to_string_lossy().into_owned();
+        let mut child =
+            child.map_err(|error| io::Error::other(format!("cannot start {name}: {error}")))?;
+        let stdout = child.stdout.take().ok_or_else(|| io::Error::other("no standard output"))?;
+        let mut lines = BufReader::new(stdout).lines();
+        let mut next = || -> io::Result<SocketAddr> {
+            let line = lines.next().transpose()?;
+            let address = line.as_deref().and_then(address);
+            address.ok_or_else(|| io::Error::other(format!("{name} printed no address: {line:?}")))
+        };
+        let (ingest, view) = (next()?, next()?);
+        Ok(Self { child, ingest, view })
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// CPU time so far.
+    pub fn cpu(&self) -> io::Result<Duration> {
+        sys::cpu(self.pid())
+    }
+
+    /// Bytes of memory that it holds.
+    pub fn rss(&self) -> io::Result<u64> {
+        sys::rss(self.pid())
+    }
+}
+
+impl Drop for Subject {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The address in a line such as `view 127.0.0.1:8081` or `viewer page  http://127.0.0.1:8081/`.
+fn address(line: &str) -> Option<SocketAddr> {
+    let word = line.split_whitespace().last()?;
+    word.trim_start_matches("http://").trim_end_matches('/').parse().ok()
+}
+
+/// `FRAMECAST_BIN`, or the one that was built beside this program.
+fn framecast_binary() -> PathBuf {
+    let beside = || Some(env::current_exe().ok()?.parent()?.join("framecast"));
+    env::var_os("FRAMECAST_BIN").map(PathBuf::from).or_else(beside).unwrap_or_default()
+}
+
+fn peers() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("peers")
+}
