@@ -55,12 +55,37 @@ enum Command {
         #[arg(long, default_value_t = 1)]
         workers: usize,
     },
+    /// Measure one case of the fan-out again and again, such as for a profiler
+    Case {
+        /// floor, framecast, tasks, sinks, bun or node-ws
+        #[arg(value_parser = subject::Kind::parse)]
+        server: subject::Kind,
+        cameras: usize,
+        viewers: usize,
+        #[arg(long, default_value_t = 5)]
+        seconds: u64,
+        #[arg(long, default_value_t = 3)]
+        rounds: usize,
+        /// Options for framecast
+        #[arg(last = true)]
+        options: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
         Some(Command::Serve { mode, workers }) => servers::serve(mode, workers),
+        Some(Command::Case { server, cameras, viewers, seconds, rounds, options }) => {
+            sys::raise_open_files().and_then(|_| {
+                let options: Vec<&str> = options.iter().map(String::as_str).collect();
+                for _ in 0..rounds {
+                    let figures = rows::fanout(server, &options, cameras, viewers, seconds)?;
+                    println!("{figures:.2?}");
+                }
+                Ok(())
+            })
+        }
         None => measure(&cli),
     };
     match result {

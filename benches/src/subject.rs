@@ -25,6 +25,18 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// From the command line: a name, and the number of workers behind a colon (default 1).
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let (name, workers) = text.split_once(':').unwrap_or((text, "1"));
+        let workers = workers.parse().map_err(|_| format!("{workers}: not a number of workers"))?;
+        match name {
+            "framecast" => Ok(Self::Framecast(workers)),
+            "bun" => Ok(Self::Bun),
+            "node-ws" => Ok(Self::NodeWs),
+            name => clap::ValueEnum::from_str(name, true).map(|mode| Self::Own(mode, workers)),
+        }
+    }
+
     /// As the tables have it.
     pub fn name(self) -> String {
         match self {

@@ -15,6 +15,8 @@ pub const FRAME: usize = 30_000;
 pub const FPS: f64 = 30.0;
 /// From the last viewer's request until counting begins.
 const WARM_UP: Duration = Duration::from_secs(2);
+/// With many cameras, until their caches are full: until then every frame takes new memory.
+const FILL: Duration = Duration::from_secs(11);
 
 const SUBJECTS: [Kind; 8] = [
     Kind::Own(Mode::Floor, 1),
@@ -71,7 +73,7 @@ pub fn measure(
     for id in &ids {
         load.add(server.view, &format!("/stream?cameras={id}"), viewers, 0, false)?;
     }
-    thread::sleep(WARM_UP);
+    thread::sleep(if cameras > 1 { FILL } else { WARM_UP });
     let before = server.cpu()?;
     let window = load.watch(Duration::from_secs(seconds));
     let cpu = server.cpu()? - before;

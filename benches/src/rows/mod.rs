@@ -4,6 +4,7 @@ mod fanout;
 
 use std::io;
 
+pub use self::fanout::measure as fanout;
 use crate::report::Section;
 
 /// How thoroughly to measure.

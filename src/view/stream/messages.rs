@@ -18,11 +18,11 @@ const JSON: usize = 0;
 const LEGACY: usize = 1;
 
 /// The bytes of a frame for one format: shared by all viewers of that format.
-pub(super) fn frame(latest: &Latest, camera: &str, format: Format) -> Bytes {
+pub(super) fn frame<'a>(latest: &'a Latest, camera: &str, format: Format) -> &'a Bytes {
     match format {
-        Format::Binary => latest.websocket_message().clone(),
-        Format::Json => latest.encoded(JSON, |frame| json_frame(frame, camera)).clone(),
-        Format::Legacy => latest.encoded(LEGACY, |frame| legacy_frame(frame, camera)).clone(),
+        Format::Binary => latest.websocket_message(),
+        Format::Json => latest.encoded(JSON, |frame| json_frame(frame, camera)),
+        Format::Legacy => latest.encoded(LEGACY, |frame| legacy_frame(frame, camera)),
     }
 }
 

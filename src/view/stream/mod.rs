@@ -14,9 +14,12 @@ mod session;
 mod viewer;
 mod writer;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering::Relaxed},
+use std::{
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
 };
 
 use axum::{
@@ -39,6 +42,10 @@ use crate::{
     relay::{CameraId, Registry},
 };
 
+/// How many more viewers than another a writer takes before the other gets its share: they are 2 ms of
+/// work a frame.
+const TOGETHER: usize = 256;
+
 /// All streaming viewers of this server.
 #[derive(Debug, Clone)]
 pub struct Streams(Arc<Inner>);
@@ -47,9 +54,16 @@ pub struct Streams(Arc<Inner>);
 struct Inner {
     registry: Arc<Registry>,
     max_fps: f64,
-    writers: Vec<mpsc::Sender<Command>>,
+    writers: Vec<Seat>,
     next_id: AtomicU64,
     figures: Arc<Figures>,
+}
+
+/// A writer, as those who bring it viewers see it.
+#[derive(Debug)]
+struct Seat {
+    commands: mpsc::Sender<Command>,
+    viewers: AtomicUsize,
 }
 
 /// The query of `GET /stream`.
@@ -76,7 +90,7 @@ impl Streams {
             let (send, commands) = mpsc::channel(COMMANDS);
             let writer = Writer::new(registry.clone(), max_fps, figures.clone());
             tasks.spawn(writer.run(commands, registry.changes(), shutdown.clone()));
-            send
+            Seat { commands: send, viewers: AtomicUsize::new(0) }
         };
         let writers = (0..writers.max(1)).map(start).collect();
         Self(Arc::new(Inner { registry, max_fps, writers, next_id: AtomicU64::new(0), figures }))
@@ -101,18 +115,41 @@ impl Streams {
     async fn serve(self, stream: TcpStream, leftover: Bytes, format: Format, wants: Wants) {
         let inner = &*self.0;
         let id = inner.next_id.fetch_add(1, Relaxed);
-        let commands = inner.writers[id as usize % inner.writers.len()].clone();
-        let (read, write) = stream.into_split();
+        let seat = inner.choose(&wants);
+        seat.viewers.fetch_add(1, Relaxed);
+        let commands = seat.commands.clone();
+        let socket = Arc::new(stream);
         let ended = CancellationToken::new();
-        let viewer = Viewer::new(id, format, wants, write, ended.clone());
+        let viewer = Viewer::new(id, format, wants, socket.clone(), ended.clone());
         inner.figures.viewers.fetch_add(1, Relaxed);
         if commands.send(Command::Add(Box::new(viewer))).await.is_err() {
             inner.figures.viewers.fetch_sub(1, Relaxed);
+            seat.viewers.fetch_sub(1, Relaxed);
             return;
         }
         let clock = inner.registry.clock();
         let session = Session { id, commands, max_fps: inner.max_fps, clock, ended };
-        session.run(read, leftover).await;
+        session.run(socket, leftover).await;
+        seat.viewers.fetch_sub(1, Relaxed);
+    }
+}
+
+impl Inner {
+    /// The writer for a viewer.
+    ///
+    /// Viewers of one camera go to the same writer while it is not busier than the others, so that a
+    /// frame for few wakes one thread and not all.
+    fn choose(&self, wants: &Wants) -> &Seat {
+        let camera = wants.cameras.keys().min().filter(|_| wants.all.is_none());
+        let home = camera.map_or(0, |camera| {
+            let mut hasher = DefaultHasher::new();
+            camera.hash(&mut hasher);
+            hasher.finish() as usize % self.writers.len()
+        });
+        let viewers = |seat: &&Seat| seat.viewers.load(Relaxed);
+        let home = &self.writers[home];
+        let idlest = self.writers.iter().min_by_key(viewers).unwrap_or(home);
+        if viewers(&home) < viewers(&idlest) + TOGETHER { home } else { idlest }
     }
 }
 

@@ -6,6 +6,7 @@
 use std::{
     io,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -14,7 +15,7 @@ use futures_util::StreamExt as _;
 use serde_json::error::Category;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::tcp::OwnedReadHalf,
+    net::TcpStream,
     sync::mpsc,
 };
 use tokio_tungstenite::{
@@ -51,7 +52,7 @@ pub(super) struct Session {
 
 impl Session {
     /// Reads until the viewer goes or its writer ends it.
-    pub(super) async fn run(self, read: OwnedReadHalf, leftover: Bytes) {
+    pub(super) async fn run(self, read: Arc<TcpStream>, leftover: Bytes) {
         let config = WebSocketConfig::default()
             .max_message_size(Some(MAX_TEXT))
             .max_frame_size(Some(MAX_TEXT))
@@ -176,17 +177,27 @@ impl Session {
 /// writer as one command a frame.
 struct Half {
     id: u64,
-    read: OwnedReadHalf,
+    read: Arc<TcpStream>,
     control: PollSender<Command>,
 }
 
 impl AsyncRead for Half {
     fn poll_read(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.read).poll_read(cx, buf)
+        loop {
+            ready!(self.read.poll_read_ready(cx))?;
+            match self.read.try_read(buf.initialize_unfilled()) {
+                Ok(n) => {
+                    buf.advance(n);
+                    return Poll::Ready(Ok(()));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use tokio::net::tcp::OwnedWriteHalf;
+use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::relay::CameraId;
@@ -74,7 +74,7 @@ pub(super) struct Viewer {
     pub subscriptions: Vec<usize>,
     /// Index of the subscription to be served next, so that each gets its turn on a slow link.
     pub turn: usize,
-    pub write: Arc<OwnedWriteHalf>,
+    pub socket: Arc<TcpStream>,
     /// Ends the reading half.
     ended: CancellationToken,
     dead: bool,
@@ -95,7 +95,7 @@ impl Viewer {
         id: u64,
         format: Format,
         wants: Wants,
-        write: OwnedWriteHalf,
+        socket: Arc<TcpStream>,
         ended: CancellationToken,
     ) -> Self {
         Self {
@@ -104,7 +104,7 @@ impl Viewer {
             wants,
             subscriptions: Vec::new(),
             turn: 0,
-            write: Arc::new(write),
+            socket,
             ended,
             dead: false,
             begun: None,
@@ -212,7 +212,7 @@ impl Viewer {
 
     /// Hands one whole message to the kernel, as much as it takes.
     pub(super) fn write(&mut self, message: &Bytes, now: Instant) -> Sent {
-        match self.write.try_write(message) {
+        match self.socket.try_write(message) {
             Ok(n) if n == message.len() => {
                 self.blocked_since = None;
                 Sent::Whole

@@ -47,7 +47,6 @@ impl Writer {
         let watched = Watched {
             camera: camera.clone(),
             status: messages::status(camera),
-            latest: None,
             subscriptions: Vec::new(),
             consumed: false,
         };

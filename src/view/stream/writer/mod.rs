@@ -49,10 +49,12 @@ pub(super) const COMMANDS: usize = 1024;
 const WRITES_A_TURN: usize = 64;
 /// Cameras that one viewer may name; more are watched with `*`.
 pub(super) const MAX_WANTED: usize = 1000;
-/// Between looks for viewers that do not read.
-const TICK: Duration = Duration::from_secs(1);
-/// Between `stats` messages.
-const STATS_TICKS: u64 = 5;
+/// Each viewer is looked after once a second, a slice of them at a time: telling thousands at once
+/// would hold up a frame by milliseconds.
+const TICK: Duration = Duration::from_millis(50);
+const SLICES: u64 = 20;
+/// Seconds between `stats` messages.
+const STATS_PERIOD: u64 = 5;
 
 /// What a reader asks of the writer.
 pub(super) enum Command {
@@ -77,11 +79,17 @@ pub(super) struct Figures {
     pub bytes: AtomicU64,
 }
 
+impl Figures {
+    fn count(&self, frames: u64, bytes: usize) {
+        self.frames.fetch_add(frames, Relaxed);
+        self.bytes.fetch_add(bytes as u64, Relaxed);
+    }
+}
+
 /// A camera that somebody here watches, or of which somebody may want to know.
 struct Watched {
     camera: Arc<Camera>,
     status: CameraStatus,
-    latest: Option<Arc<Latest>>,
     subscriptions: Vec<usize>,
     /// Whether a consumer of it is among the writer's.
     consumed: bool,
@@ -89,12 +97,12 @@ struct Watched {
 
 struct Subscription {
     viewer: usize,
-    camera: CameraId,
+    camera: Arc<Camera>,
     pacer: Pacer,
     flow: Flow,
     sent_seq: u64,
-    /// Why the newest frame was not sent yet.
-    pending: Option<DropReason>,
+    /// The newest frame, if it was not sent yet, and why not.
+    pending: Option<(u64, DropReason)>,
     /// A timer for it is set.
     timer: bool,
     /// Tells timers of this subscription from those of one that had its key before.
@@ -180,21 +188,26 @@ impl Writer {
             watched.consumed = false;
             return;
         }
-        watched.latest = Some(next.frame.clone());
         // Frames that came while this writer was busy are lost to each of its viewers.
         if next.skipped > 0 {
             let n = next.skipped * watched.subscriptions.len() as u64;
             watched.camera.count(DropReason::Behind, n);
         }
+        // Out of the map for as long as it is gone through: a look-up a viewer would cost as much as
+        // all else but the `send`. Nothing is obeyed meanwhile, so nothing else wants it.
+        let subscriptions = std::mem::take(&mut watched.subscriptions);
         self.consumers.push(wait(camera.clone(), consumer));
-        let mut index = 0;
-        while let Some(&key) = self.cameras.get(id).and_then(|w| w.subscriptions.get(index)) {
-            // A viewer that turns out dead is removed later, so that nothing moves here.
-            self.offer(key, &next.frame);
-            index += 1;
-            if index % WRITES_A_TURN == 0 {
+        for turn in subscriptions.chunks(WRITES_A_TURN) {
+            for &key in turn {
+                // A viewer that turns out dead is removed later.
+                self.offer(key, &next.frame);
+            }
+            if turn.len() == WRITES_A_TURN {
                 tokio::task::yield_now().await;
             }
+        }
+        if let Some(watched) = self.cameras.get_mut(id) {
+            watched.subscriptions = subscriptions;
         }
     }
 
@@ -207,37 +220,40 @@ impl Writer {
         if latest.seq <= subscription.sent_seq {
             return;
         }
-        if let Some(reason) = subscription.pending {
-            subscription.lost(reason, &self.cameras);
+        if let Some((_, reason)) = subscription.pending.filter(|(seq, _)| *seq < latest.seq) {
+            subscription.lost(reason);
         }
         if !viewer.is_free() || !subscription.flow.is_open(now) {
-            subscription.pending = Some(DropReason::Behind);
+            subscription.pending = Some((latest.seq, DropReason::Behind));
             return;
         }
-        if let Some(due) = subscription.pacer.due_at(now) {
-            subscription.pending = Some(DropReason::Paced);
-            if !std::mem::replace(&mut subscription.timer, true) {
-                self.timers.push(Reverse((due, key, subscription.id)));
+        // By when frames come, not by when they go: one that goes late must not hold up the next.
+        let mut at = latest.received_at;
+        if let Some(due) = subscription.pacer.due_at(at) {
+            if due > now {
+                subscription.pending = Some((latest.seq, DropReason::Paced));
+                if !std::mem::replace(&mut subscription.timer, true) {
+                    self.timers.push(Reverse((due, key, subscription.id)));
+                }
+                return;
             }
-            return;
+            at = now;
         }
-        let message = messages::frame(latest, subscription.camera.as_str(), viewer.format);
-        let len = message.len();
-        match viewer.write(&message, now) {
+        let message = messages::frame(latest, subscription.camera.id().as_str(), viewer.format);
+        match viewer.write(message, now) {
             sent @ (Sent::Whole | Sent::Partly) => {
                 subscription.pending = None;
                 subscription.sent_seq = latest.seq;
                 subscription.counts.sent += 1;
-                subscription.pacer.sent(now);
+                subscription.pacer.sent(at);
                 subscription.flow.sent(latest.seq, now);
-                self.figures.frames.fetch_add(1, Relaxed);
-                self.figures.bytes.fetch_add(len as u64, Relaxed);
+                self.figures.count(1, message.len());
                 if sent == Sent::Partly {
                     self.await_writable(self.subscriptions[key].viewer);
                 }
             }
             Sent::Nothing => {
-                subscription.pending = Some(DropReason::Behind);
+                subscription.pending = Some((latest.seq, DropReason::Behind));
                 let viewer = subscription.viewer;
                 self.await_writable(viewer);
             }
@@ -247,26 +263,22 @@ impl Writer {
 
     /// Offers a subscription the newest frame again, if one waits.
     fn retry(&mut self, key: usize) {
-        let Some(subscription) = self.subscriptions.get_mut(key) else { return };
-        if subscription.pending.is_none() {
-            return;
-        }
-        let latest = self.cameras.get(&subscription.camera).and_then(|w| w.latest.clone());
-        if let Some(latest) = latest {
-            // It is the waiting frame itself, or a newer one already counted: nothing is lost here.
-            subscription.pending = None;
+        let Some(subscription) = self.subscriptions.get(key) else { return };
+        if subscription.pending.is_some()
+            && let Some(latest) = subscription.camera.latest()
+        {
             self.offer(key, &latest);
         }
     }
 
     fn await_writable(&self, key: usize) {
         let viewer = &self.viewers[key];
-        let (write, id, ended) = (viewer.write.clone(), viewer.id, viewer.ended());
+        let (socket, id, ended) = (viewer.socket.clone(), viewer.id, viewer.ended());
         self.writable.push(Box::pin(async move {
             // One that never reads again is never writable: without its end, its socket would stay.
             tokio::select! {
                 // An error shows again, and ends the viewer, with the next write.
-                _ = write.writable() => {}
+                _ = socket.writable() => {}
                 () = ended.cancelled() => {}
             }
             (key, id)
@@ -313,11 +325,11 @@ impl Writer {
     }
 
     fn tick(&mut self) {
+        let (second, slice) = (self.ticks / SLICES, self.ticks % SLICES);
         self.ticks += 1;
         let now = self.now();
-        for key in self.viewers.iter().map(|(key, _)| key).collect::<Vec<_>>() {
-            let viewer = &self.viewers[key];
-            let viewer_id = viewer.id;
+        for key in (slice as usize..self.viewers.capacity()).step_by(SLICES as usize) {
+            let Some(viewer) = self.viewers.get(key) else { continue };
             if viewer.is_overdue(now) || viewer.is_dead() {
                 self.remove(key);
                 continue;
@@ -327,13 +339,13 @@ impl Writer {
                 self.close(key, close_code::NOT_READING, "the viewer read nothing for 30 s");
                 continue;
             }
-            // Spread over the period by the viewers' numbers, so that they never all come at once.
-            let turn = self.ticks + viewer_id;
+            // Spread over the period by the viewers' numbers.
+            let turn = second + viewer.id;
             if turn.is_multiple_of(heartbeat::PERIOD.as_secs()) {
                 self.viewers[key].control(websocket_frame(Opcode::Ping, b""));
                 self.flush(key);
             }
-            if turn.is_multiple_of(STATS_TICKS) {
+            if turn.is_multiple_of(STATS_PERIOD) {
                 self.send_stats(key);
             }
         }
@@ -347,7 +359,7 @@ impl Writer {
         }
         let subscriptions = viewer.subscriptions.iter().map(|&s| &self.subscriptions[s]);
         let counts: BTreeMap<&str, Counts> =
-            subscriptions.map(|s| (s.camera.as_str(), s.counts)).collect();
+            subscriptions.map(|s| (s.camera.id().as_str(), s.counts)).collect();
         let message = messages::text(&ServerMessage::Stats { cameras: &counts });
         self.text(key, message);
     }
@@ -382,14 +394,12 @@ impl Writer {
 
 impl Subscription {
     /// A frame that waited will not be sent.
-    fn lost(&mut self, reason: DropReason, cameras: &HashMap<CameraId, Watched>) {
+    fn lost(&mut self, reason: DropReason) {
         match reason {
             DropReason::Paced => self.counts.paced += 1,
             _ => self.counts.behind += 1,
         }
-        if let Some(watched) = cameras.get(&self.camera) {
-            watched.camera.count(reason, 1);
-        }
+        self.camera.count(reason, 1);
     }
 }
 

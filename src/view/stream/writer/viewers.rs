@@ -109,7 +109,7 @@ impl Writer {
             .subscriptions
             .iter()
             .copied()
-            .filter(|&s| viewer.wants.of(&self.subscriptions[s].camera).is_none())
+            .filter(|&s| viewer.wants.of(self.subscriptions[s].camera.id()).is_none())
             .collect();
         for subscription in gone {
             self.unsubscribe(subscription);
@@ -136,7 +136,7 @@ impl Writer {
         self.next_subscription += 1;
         let subscription = self.subscriptions.insert(Subscription {
             viewer: key,
-            camera: camera.clone(),
+            camera: watched.camera.clone(),
             pacer: Pacer::new(fps),
             flow: Flow::default(),
             sent_seq: 0,
@@ -147,13 +147,12 @@ impl Writer {
             _viewing: watched.camera.viewing(),
         });
         watched.subscriptions.push(subscription);
+        let latest = watched.camera.latest();
         if !std::mem::replace(&mut watched.consumed, true) {
             let mut consumer = watched.camera.consumer();
-            watched.latest = watched.camera.latest();
-            consumer.skip_to(watched.latest.as_ref().map_or(0, |latest| latest.seq));
+            consumer.skip_to(latest.as_ref().map_or(0, |latest| latest.seq));
             self.consumers.push(wait(watched.camera.clone(), consumer));
         }
-        let latest = watched.latest.clone();
         self.viewers[key].subscriptions.push(subscription);
         if let Some(latest) = latest {
             self.offer(subscription, &latest);
@@ -182,7 +181,7 @@ impl Writer {
 
     pub(super) fn unsubscribe(&mut self, key: usize) {
         let subscription = self.subscriptions.remove(key);
-        if let Some(watched) = self.cameras.get_mut(&subscription.camera) {
+        if let Some(watched) = self.cameras.get_mut(subscription.camera.id()) {
             watched.subscriptions.retain(|&other| other != key);
         }
         if let Some(viewer) = self.viewers.get_mut(subscription.viewer) {
@@ -192,7 +191,7 @@ impl Writer {
 
     pub(super) fn subscription_of(&self, key: usize, camera: &CameraId) -> Option<usize> {
         let all = &self.viewers[key].subscriptions;
-        all.iter().copied().find(|&s| self.subscriptions[s].camera == *camera)
+        all.iter().copied().find(|&s| self.subscriptions[s].camera.id() == camera)
     }
 
     pub(super) fn text(&mut self, key: usize, message: Bytes) {
