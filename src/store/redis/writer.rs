@@ -277,14 +277,16 @@ impl Writer {
     fn connected(&mut self) {
         let Some(change) = self.circuit.succeeded(self.now()) else { return };
         self.batch.set_away(false);
+        if change == Change::Room {
+            // Where memory is short it comes and goes: not worth a line each time.
+            return;
+        }
         self.changed();
         let redis = self.link.address();
         let not_written = self.batch.lost().dropped - self.dropped_before;
         match change {
             Change::Back(away) => info!(redis, ?away, not_written, "Redis is back"),
-            Change::First | Change::Gone => info!(redis, "Redis is connected"),
-            // Where memory is short it comes and goes: not worth a line each time.
-            Change::Room => return debug!(redis, "Redis has room again"),
+            _ => info!(redis, "Redis is connected"),
         }
         // Redis may have lost its memory.
         let clients = self.follow.connected();
