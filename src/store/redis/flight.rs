@@ -153,8 +153,8 @@ fn is_wrong_type(refusal: &str) -> bool {
 
 /// Says what to do about an error that is the operator's to mend.
 fn advised(error: String) -> String {
-    // Inside a script, Redis 6 says the second without the first.
-    let is_forbidden = ["NOPERM", "NoPerm", "can't run this command"];
+    // Inside a script, newer and older ones say it without the code.
+    let is_forbidden = ["NOPERM", "NoPerm", "ACL failure", "can't run this command"];
     match is_forbidden.iter().any(|text| error.contains(text)) {
         true => format!("the user lacks rights that docs/redis.md lists: {error}"),
         false => error,
