@@ -45,7 +45,7 @@ pub struct Config {
     pub api: Option<ApiAddr>,
 
     /// Redis to write the newest pictures to, as redis://HOST:PORT/DB; off unless given
-    #[arg(long, value_name = "URL", value_parser = values::redis_url)]
+    #[arg(long, value_name = "URL", value_parser = values::RedisUrlParser)]
     pub redis_url: Option<RedisUrl>,
 
     /// How pictures stand in Redis

@@ -11,7 +11,7 @@ use framecast::{
     relay::Presence,
     store::redis::{Format, Intervals, State},
 };
-use rig::{Live, Redis, Rig, eventually, log_of, picture, publish};
+use rig::{Live, Monitor, Redis, Rig, eventually, log_of, picture, publish};
 
 const TTL: Duration = Duration::from_secs(10);
 
@@ -121,40 +121,59 @@ async fn activity_is_written_on_every_10th_frame() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ten_cameras_at_30_fps_need_few_flushes() {
+async fn at_30_fps_less_than_a_fifth_of_unbatched_commands_are_sent() {
     let redis = Redis::start();
-    let rig = Rig::new(&redis.url());
-    rig.until("it connects", |figures| figures.state == State::Connected).await;
-    let before = redis.command_counts().await;
-    let start = std::time::Instant::now();
-    let live = Live::start(&rig, 10, 20_000);
-    tokio::time::sleep(Duration::from_secs(3)).await;
-    let frames = live.finish().await.frames;
-    let figures = rig.until_counted(frames).await;
-    let seconds = start.elapsed().as_secs_f64();
-    let after = redis.command_counts().await;
-    let calls =
-        |name: &str| after.get(name).copied().unwrap_or(0) - before.get(name).copied().unwrap_or(0);
+    for cameras in [1, 10] {
+        let rig = Rig::new(&redis.url());
+        rig.until("it connects", |figures| figures.state == State::Connected).await;
+        let (monitor, before) = (Monitor::start(&redis).await, rig.handle.figures());
+        let start = std::time::Instant::now();
+        let live = Live::start(&rig, cameras, 20_000);
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        let frames = live.finish().await.frames;
+        // The last state, which follows the producers' end, goes out too.
+        eventually("all are marked disconnected", async || {
+            let key = format!("client:cam{}", cameras - 1);
+            redis.field(&key, "status").await == "disconnected"
+        })
+        .await;
+        rig.until_counted(frames).await;
+        let seconds = start.elapsed().as_secs_f64();
+        let carried = monitor.finish().await;
+        // This test's own.
+        let ours = ["client", "hget"];
+        let sent = carried.sent.iter().filter(|(name, _)| !ours.contains(&name.as_str()));
+        let sent: HashMap<_, _> = sent.collect();
 
-    // Unbatched, each of these would be a command of its own, with a round trip of its own:
-    // HSET and PEXPIRE a frame, SADD and HSET on every 10th.
-    let unbatched = frames * 2 + frames / 10 * 2;
-    let names = ["hset", "pexpire", "sadd", "multi", "exec", "unwatch", "ping"];
-    let counts: Vec<_> = names.map(|name| format!("{name} {}", calls(name))).into();
-    let total: u64 = names.into_iter().map(calls).sum();
-    println!(
-        "{frames} frames in {seconds:.1} s, {:.0} unbatched commands/s; {:.0} flushes/s \
-         ({:.1} % of that), {:.0} commands/s inside them ({}); {figures:?}",
-        unbatched as f64 / seconds,
-        calls("exec") as f64 / seconds,
-        100.0 * calls("exec") as f64 / unbatched as f64,
-        total as f64 / seconds,
-        counts.join(", "),
-    );
-    assert!(frames > 300, "{frames} frames are too few to tell");
-    assert!(5 * calls("exec") <= unbatched, "{} flushes, {unbatched} unbatched", calls("exec"));
-    assert_eq!(calls("pexpire"), figures.written);
-    assert_eq!(figures.dropped, 0);
+        // Each of these would be a command by itself: HSET and PEXPIRE a frame, and the client's
+        // state, taken for one, on every 10th.
+        let unbatched = frames * 2 + frames / 10;
+        let total: u64 = sent.values().copied().sum();
+        let called: u64 = carried.called.values().sum();
+        // One command a flush and nothing else, and the figures say so.
+        assert_eq!(sent.keys().collect::<Vec<_>>(), [&"evalsha"]);
+        let figures = rig
+            .until("each is counted, as a command and as a flush", |figures| {
+                let grown = |now: u64, was: u64| now - was == total;
+                grown(figures.commands, before.commands) && grown(figures.flushes, before.flushes)
+            })
+            .await;
+        println!(
+            "{cameras} cameras, {frames} frames in {seconds:.1} s: unbatched {:.1} commands/s; \
+             sent {:.1}/s, {:.1} % of that; called inside scripts {:.1}/s; {sent:?} {:?} {figures:?}",
+            unbatched as f64 / seconds,
+            total as f64 / seconds,
+            100.0 * total as f64 / unbatched as f64,
+            called as f64 / seconds,
+            carried.called,
+        );
+        assert!(frames > 80 * cameras as u64, "{frames} frames are too few to tell");
+        assert!(5 * total <= unbatched, "{total} sent, {unbatched} unbatched");
+        assert_eq!(carried.called["pexpire"], figures.written);
+        assert_eq!((figures.dropped, figures.errors), (0, 0));
+        rig.stop().await;
+        redis.ask::<()>(&["FLUSHALL"]).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -188,7 +207,8 @@ async fn killed_mid_stream_and_restarted_empty() {
     redis.restart();
     let up = rig.until("it is back", |figures| figures.state == State::Connected).await;
     rig.until("frames are written again", |figures| figures.written > up.written + 10).await;
-    // It came back empty and knows everything again.
+    // It came back empty and knows everything again, the script too.
+    assert_eq!(redis.command_counts().await["eval"], 1);
     assert_eq!(redis.field("client:cam1", "status").await, "connected");
     assert_eq!(redis.ask::<i64>(&["SCARD", "clients"]).await, 3);
 
@@ -369,16 +389,24 @@ async fn a_wrong_password_is_told_once_and_never_shown() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_of_another_kind_costs_only_what_would_stand_there() {
     let redis = Redis::start();
-    redis.ask::<()>(&["SET", "image:cam0", "mine"]).await;
+    for key in ["image:cam0", "client:cam1"] {
+        redis.ask::<()>(&["SET", key, "mine"]).await;
+    }
     let rig = Rig::new(&redis.url());
     let live = Live::start(&rig, 2, 1000);
     tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(redis.field("client:cam0", "status").await, "connected");
+    assert!(!redis.field("image:cam1", "frame_number").await.is_empty());
     let frames = live.finish().await.frames;
     let figures = rig.until_counted(frames).await;
     assert_eq!(figures.state, State::Connected);
     assert!(figures.written > 5 && figures.dropped > 5, "{figures:?}");
     assert!(figures.last_error.is_some_and(|error| error.contains("WRONGTYPE")));
-    assert_eq!(redis.ask::<String>(&["GET", "image:cam0"]).await, "mine");
+    for key in ["image:cam0", "client:cam1"] {
+        assert_eq!(redis.ask::<String>(&["GET", key]).await, "mine");
+        // What is somebody else's does not begin to expire either.
+        assert_eq!(redis.ask::<i64>(&["PTTL", key]).await, -1);
+    }
     let log = log_of(&redis.address());
     assert_eq!(log.len(), 2, "connected, refused: {log:#?}");
 }
@@ -410,7 +438,7 @@ async fn the_pool_opens_two_connections_and_ten_at_the_most() {
 async fn a_user_with_the_documented_rights_can_do_it_all() {
     let redis = Redis::start();
     let rights = "ACL SETUSER cam on >secret ~clients ~client:* ~image:* +sadd +srem +sscan +hset \
-                  +hget +pexpire +del +multi +exec +unwatch +eval +ping";
+                  +hget +pexpire +del +eval +evalsha";
     redis.ask::<()>(&rights.split_whitespace().collect::<Vec<_>>()).await;
     redis.ask::<()>(&["SADD", "clients", "dead"]).await;
     redis.ask::<()>(&["HSET", "client:dead", "last_seen", "1700000000000"]).await;
@@ -422,6 +450,108 @@ async fn a_user_with_the_documented_rights_can_do_it_all() {
     let figures =
         rig.until("all is done", |figures| (figures.written, figures.cleaned) == (1, 1)).await;
     assert_eq!((figures.errors, figures.last_error), (0, None));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_user_who_may_not_run_scripts_is_told_so_in_one_line() {
+    let redis = Redis::start();
+    for (user, rights) in [("none", "-@all"), ("half", "+eval +evalsha +sadd")] {
+        let user = format!("ACL SETUSER {user} on >hunter2 ~* {rights}");
+        redis.ask::<()>(&user.split_whitespace().collect::<Vec<_>>()).await;
+    }
+    for user in ["none", "half"] {
+        let before = log_of(&redis.address()).len();
+        let rig = Rig::new(&format!("redis://{user}:hunter2@{}", redis.address()));
+        let producer = rig.producer("a");
+        publish(&producer, 1, 100);
+        let figures = rig.until("it is tried again", |figures| figures.errors >= 3).await;
+        assert_eq!((figures.state, figures.written), (State::Down, 0), "{figures:?}");
+        let log = log_of(&redis.address());
+        let line = log.last().expect("one more");
+        assert_eq!(log.len() - before, 1, "{log:#?}");
+        assert!(line.contains("WARN") && line.contains("the user lacks rights"), "{line}");
+        assert!(line.contains("docs/redis.md") && !line.contains("hunter2"), "{line}");
+        rig.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_script_that_redis_forgot_is_given_again_and_no_frame_is_lost() {
+    let redis = Redis::start();
+    let rig = Rig::new(&redis.url());
+    rig.until("it connects", |figures| figures.state == State::Connected).await;
+    let live = Live::start(&rig, 3, 50_000);
+    for flushes in [10, 20, 30] {
+        rig.until("frames are written", |figures| figures.flushes > flushes).await;
+        redis.ask::<()>(&["SCRIPT", "FLUSH"]).await;
+    }
+    rig.until("frames are written", |figures| figures.flushes > 40).await;
+    let frames = live.finish().await.frames;
+    let figures = rig.until_counted(frames).await;
+    assert_eq!((figures.dropped, figures.errors), (0, 0), "{figures:?}");
+    // Once each time, unless flushes went out side by side.
+    let evals = redis.command_counts().await["eval"];
+    assert!((4..=8).contains(&evals), "{evals}");
+    assert_eq!(log_of(&redis.address()).len(), 1, "{:#?}", log_of(&redis.address()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_redis_closes_are_replaced_and_no_frame_is_lost() {
+    let redis = Redis::start();
+    let rig = Rig::new(&redis.url());
+    rig.until("it connects", |figures| figures.state == State::Connected).await;
+    let live = Live::start(&rig, 3, 50_000);
+    for flushes in [10, 20, 30] {
+        rig.until("frames are written", |figures| figures.flushes > flushes).await;
+        let killed: u64 = redis.ask(&["CLIENT", "KILL", "TYPE", "normal"]).await;
+        assert!(killed >= 1, "{killed}");
+    }
+    rig.until("frames are written", |figures| figures.flushes > 40).await;
+    let frames = live.finish().await.frames;
+    let figures = rig.until_counted(frames).await;
+    assert_eq!((figures.dropped, figures.errors), (0, 0), "{figures:?}");
+    assert_eq!(log_of(&redis.address()).len(), 1, "{:#?}", log_of(&redis.address()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn out_of_memory_drops_frames_and_is_tried_once_a_second() {
+    let redis = Redis::start();
+    let intervals =
+        Intervals { clean_up_every: Duration::from_millis(100), ..Intervals::default() };
+    let rig = Rig::with(&redis.url(), Format::Base64, TTL, intervals);
+    rig.until("it connects", |figures| figures.state == State::Connected).await;
+    let live = Live::start(&rig, 3, 50_000);
+    rig.until("frames are written", |figures| figures.written > 10).await;
+    redis.ask::<()>(&["CONFIG", "SET", "maxmemory", "1"]).await;
+    let is_oom = |error: &Option<String>| error.as_ref().is_some_and(|e| e.contains("OOM"));
+    let full = rig.until("it is noticed", |figures| is_oom(&figures.last_error)).await;
+    let (asked, monitor) = (std::time::Instant::now(), Monitor::start(&redis).await);
+    // A camera that comes and goes meanwhile: its state is not lost.
+    let brief = rig.producer("brief");
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    drop(brief);
+    tokio::time::sleep(Duration::from_millis(2000)).await;
+    let carried = monitor.finish().await;
+    let (figures, seconds) = (rig.handle.figures(), asked.elapsed().as_secs());
+    assert_eq!((figures.state, figures.written), (State::Connected, full.written), "{figures:?}");
+    let tries = carried.sent["evalsha"];
+    assert!((2..=seconds + 1).contains(&tries), "{tries} in {seconds} s");
+    // What it gives back by the clean-up it still does.
+    assert!(carried.sent["sscan"] > 10, "{carried:?}");
+    let dropped = figures.dropped - full.dropped;
+    assert!(dropped > 3 * 60, "{dropped} of 3 cameras' frames of {seconds} s");
+
+    redis.ask::<()>(&["CONFIG", "SET", "maxmemory", "0"]).await;
+    rig.until("frames are written again", |now| now.written > figures.written + 10).await;
+    let frames = live.finish().await.frames;
+    rig.until_counted(frames).await;
+    eventually("the brief camera's state is written", async || {
+        redis.field("client:brief", "status").await == "disconnected"
+    })
+    .await;
+    let log = log_of(&redis.address());
+    assert_eq!(log.len(), 2, "connected, out of memory: {log:#?}");
+    assert!(log[1].contains("WARN") && log[1].contains("out of memory"), "{log:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

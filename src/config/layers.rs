@@ -103,10 +103,8 @@ struct File {
 fn read_file(path: PathBuf, flags: &[&Arg]) -> Result<File, ConfigError> {
     let fail = |reason: String| ConfigError::File { path: path.clone(), reason };
     let text = std::fs::read_to_string(&path).map_err(|error| fail(error.to_string()))?;
-    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
-        // The parser's own text quotes the line with a mark under it.
-        fail(format!("it is not TOML\n{}", error.to_string().trim_end()))
-    })?;
+    let table: toml::Table =
+        text.parse().map_err(|error| fail(format!("it is not TOML\n{}", syntax(&error))))?;
     let mut values = BTreeMap::new();
     for (key, value) in table {
         // Both ways of writing a key are common in TOML.
@@ -123,6 +121,16 @@ fn read_file(path: PathBuf, flags: &[&Arg]) -> Result<File, ConfigError> {
         }
     }
     Ok(File { path, values })
+}
+
+/// The parser's own text, which quotes the line with a mark under it, but not one that may hold a
+/// password.
+fn syntax(error: &toml::de::Error) -> String {
+    let text = error.to_string();
+    match text.to_ascii_lowercase().contains("redis") {
+        true => format!("{}\n{}", text.lines().next().unwrap_or_default(), error.message()),
+        false => text.trim_end().to_owned(),
+    }
 }
 
 /// A value as the command line would have it.

@@ -154,6 +154,41 @@ fn every_bad_value_is_refused_with_the_flag_the_value_and_what_to_do() {
 }
 
 #[test]
+fn a_bad_redis_url_is_refused_without_its_password_from_wherever_it_comes() {
+    for url in [
+        "http://cam:hunter2@db:6379/1",
+        "redis:/cam:hunter2@db",
+        "redis//:hunter2@db",
+        "cam:hunter2@db:6379",
+        ":hunter2",
+        "cam:hunter2/1",
+        "redis:hunter2%40db",
+        "db:6379?password=hunter2",
+    ] {
+        let file = format!("redis-url = '{url}'");
+        for error in [
+            load(&["--redis-url", url], &[], None).unwrap_err(),
+            load(&[&format!("--redis-url={url}")], &[], None).unwrap_err(),
+            load(&[], &[("FRAMECAST_REDIS_URL", url)], None).unwrap_err(),
+            load(&[], &[("REDIS_URL", url)], None).unwrap_err(),
+            load(&[], &[], Some(&file)).unwrap_err(),
+        ] {
+            assert!(error.contains("'***' for '--redis-url"), "{url}: {error}");
+            assert!(error.contains("use redis://HOST:PORT"), "{url}: {error}");
+            assert!(!error.contains("hunter2"), "{url}: {error}");
+        }
+    }
+    for harmless in ["localhost:6379/0", "db", "http://db:6379", "redis://"] {
+        let error = load(&["--redis-url", harmless], &[], None).unwrap_err();
+        assert!(error.contains(&format!("'{harmless}' for '--redis-url")), "{error}");
+    }
+    let broken = "max-fps = 5\nredis-url = 'redis://:hunter2@db";
+    let error = load(&[], &[], Some(broken)).unwrap_err();
+    assert!(error.contains("not TOML") && error.contains("line 2"), "{error}");
+    assert!(!error.contains("hunter2"), "{error}");
+}
+
+#[test]
 fn one_port_cannot_serve_two_purposes() {
     for args in [
         &["--view-addr", "127.0.0.1:8080"][..],

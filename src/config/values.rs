@@ -1,12 +1,16 @@
 //! The values of the flags: what is accepted, and what is said otherwise.
 
 use std::{
+    ffi::OsStr,
     fmt,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     num::NonZeroUsize,
 };
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{
+    Arg, Command,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
 use http::Uri;
 use tracing_subscriber::EnvFilter;
 
@@ -77,13 +81,43 @@ pub(super) fn api_addr(text: &str) -> Result<ApiAddr, String> {
     }
 }
 
-/// The address itself is looked up when the server starts.
-pub(super) fn redis_url(text: &str) -> Result<RedisUrl, String> {
+/// Reads a Redis address. The address itself is looked up when the server starts.
+///
+/// A parser by itself because clap repeats what it refuses, and this may hold a password.
+#[derive(Clone)]
+pub(super) struct RedisUrlParser;
+
+impl TypedValueParser for RedisUrlParser {
+    type Value = RedisUrl;
+
+    fn parse_ref(
+        &self,
+        command: &Command,
+        arg: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<RedisUrl, clap::Error> {
+        let parse = |text: &OsStr| TypedValueParser::parse_ref(&redis_url, command, arg, text);
+        // What is wrong with the text is wrong with what is left of it, so clap says the rest.
+        parse(value).or_else(|_| parse(OsStr::new(masked(&value.to_string_lossy()))))
+    }
+}
+
+/// A text that is no Redis URL, if no part of it can be a password: a host, and after a colon
+/// nothing but a port or a path.
+fn masked(text: &str) -> &str {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '/' | ':');
+    let tails = text.split(':').skip(1);
+    let ports = tails.map(|tail| tail.split('/').next().unwrap_or_default());
+    let is_plain = text.chars().all(plain)
+        && ports.into_iter().all(|port| port.chars().all(|c| c.is_ascii_digit()));
+    if is_plain { text } else { "***" }
+}
+
+fn redis_url(text: &str) -> Result<RedisUrl, String> {
     let schemes = ["redis://", "rediss://", "unix://"];
     let rest = schemes.iter().find_map(|scheme| text.strip_prefix(scheme));
     match rest {
         Some(rest) if !rest.is_empty() => Ok(RedisUrl(text.into())),
-        // The text may hold a password: it is not repeated beyond what clap itself shows.
         _ => Err("use redis://HOST:PORT, with /DB, or USER:PASSWORD@ before the host, as needed; \
                  rediss:// for TLS, or unix:///PATH"
             .into()),

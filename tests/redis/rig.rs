@@ -9,14 +9,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use deadpool_redis::redis::{self, FromRedisValue};
 use framecast::{
     relay::{CameraId, Clock, Limits, Outcome, Producer, Publisher, Registry, Stamp, Transport},
     store::redis::{Figures, Format, Handle, Intervals, Settings, spawn_with},
     wire::jpeg,
 };
+use redis::FromRedisValue;
 use tempfile::TempDir;
-use tokio::{sync::mpsc, task::JoinHandle};
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
+    net::TcpStream,
+    sync::mpsc,
+    task::JoinHandle,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// How long anything awaited may take before the test fails. Generous: the machine may be busy.
@@ -159,6 +164,56 @@ impl Drop for Redis {
         // It may be dead already.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// What a Redis carries out, as its own `MONITOR` shows it.
+pub struct Monitor {
+    counts: JoinHandle<Carried>,
+    end: TcpStream,
+}
+
+/// How often each command was carried out.
+#[derive(Debug, Default)]
+pub struct Carried {
+    /// Sent over connections.
+    pub sent: HashMap<String, u64>,
+    /// Called inside scripts.
+    pub called: HashMap<String, u64>,
+}
+
+impl Monitor {
+    const END: &str = "ECHO the-end\r\n";
+
+    pub async fn start(redis: &Redis) -> Self {
+        let connect = async || TcpStream::connect(redis.address()).await.expect("Redis is there");
+        let (mut stream, end) = (connect().await, connect().await);
+        stream.write_all(b"MONITOR\r\n").await.expect("it takes commands");
+        let mut lines = BufReader::new(stream).lines();
+        let mut line = async move || lines.next_line().await.expect("it runs").expect("a line");
+        assert_eq!(line().await, "+OK");
+        let counts = tokio::spawn(async move {
+            let mut carried = Carried::default();
+            loop {
+                // +1767225661.456789 [0 127.0.0.1:50000] "HSET" "key" …; `lua` for the address.
+                let line = line().await;
+                let (source, rest) = line.split_once(" \"").expect("quoted arguments");
+                if rest.starts_with("ECHO\" \"the-end") {
+                    return carried;
+                }
+                let name = rest.split('"').next().unwrap_or_default().to_lowercase();
+                let is_inside = source.ends_with(" lua]");
+                let counts = if is_inside { &mut carried.called } else { &mut carried.sent };
+                *counts.entry(name).or_default() += 1;
+            }
+        });
+        Self { counts, end }
+    }
+
+    /// All that was carried out since the start.
+    pub async fn finish(mut self) -> Carried {
+        self.end.write_all(Self::END.as_bytes()).await.expect("it takes commands");
+        tokio::time::timeout(PATIENCE, self.counts).await.expect("in time").expect("it was read")
     }
 }
 

@@ -14,12 +14,12 @@ use std::{
 use super::keys::Client;
 use crate::relay::{CameraId, Latest};
 
-/// How long an operation waits for others. At 30 fps a reader of the keys sees a frame at most one
-/// and a half frames late.
-pub(super) const WINDOW: Duration = Duration::from_millis(50);
-/// Operations that end a window early, and the most that one pipeline carries.
+/// How long an operation waits for others. Long enough for three frames of a camera of 25 or 30 fps
+/// that come a little early or late; the last of them is then a few milliseconds old.
+pub(super) const WINDOW: Duration = Duration::from_millis(80);
+/// Operations that end a window early, and the most that one flush carries.
 pub(super) const MAX_OPERATIONS: usize = 10;
-/// JPEG bytes that one pipeline carries, unless a single frame has more: what a link of 64 Mbit/s
+/// JPEG bytes that one flush carries, unless a single frame has more: what a link of 64 Mbit/s
 /// takes within the second that Redis has for its answer.
 pub(super) const MAX_BYTES: usize = 4 << 20;
 
@@ -113,7 +113,7 @@ impl Batch {
         Some(if full { first.since } else { first.since + WINDOW })
     }
 
-    /// The entries that have waited longest, as many as one pipeline carries, due or not. Each is to
+    /// The entries that have waited longest, as many as one flush carries, due or not. Each is to
     /// come back through [`Self::done`] or [`Self::put_back`].
     pub(super) fn take(&mut self, now: Instant) -> Vec<Entry> {
         let (mut entries, mut operations, mut bytes) = (Vec::new(), 0, 0);

@@ -37,14 +37,14 @@ fn seqs(entries: &[Entry]) -> Vec<(&str, Option<u64>)> {
 }
 
 #[test]
-fn a_window_lasts_50_ms_from_its_first_operation() {
+fn a_window_lasts_80_ms_from_its_first_operation() {
     let [frame] = frames(64);
     let (mut batch, start) = (Batch::new(TTL), frame.received_at);
     assert_eq!(batch.due_at(), None);
     batch.push_frame(&id(1), frame.clone(), start);
     batch.push_frame(&id(2), frame.clone(), start + ms(30));
-    assert_eq!(batch.due_at(), Some(start + ms(50)));
-    let entries = batch.take(start + ms(50));
+    assert_eq!(batch.due_at(), Some(start + ms(80)));
+    let entries = batch.take(start + ms(80));
     assert_eq!(seqs(&entries), [("cam1", Some(1)), ("cam2", Some(1))]);
     batch.done(entries, 0);
     assert_eq!(batch.due_at(), None);
@@ -58,29 +58,29 @@ fn ten_operations_end_a_window_early() {
     for n in 1..=9 {
         batch.push_frame(&id(n), frame.clone(), start + ms(n as u64));
     }
-    assert_eq!(batch.due_at(), Some(start + ms(51)));
+    assert_eq!(batch.due_at(), Some(start + ms(81)));
     // A newer frame of the same camera is no further operation.
     batch.push_frame(&id(9), frame.clone(), start + ms(10));
-    assert_eq!(batch.due_at(), Some(start + ms(51)));
+    assert_eq!(batch.due_at(), Some(start + ms(81)));
     batch.push_client(&id(9), client(1, Status::Connected), start + ms(10));
     assert_eq!(batch.due_at(), Some(start + ms(1)));
     assert_eq!(batch.take(start + ms(10)).len(), 9);
 }
 
 #[test]
-fn a_pipeline_carries_ten_operations_and_the_rest_keeps_its_own_window() {
+fn a_flush_carries_ten_operations_and_the_rest_keeps_its_own_window() {
     let [frame] = frames(64);
     let (mut batch, start) = (Batch::new(TTL), frame.received_at);
     for n in 0..13 {
         batch.push_frame(&id(n), frame.clone(), start + ms(n as u64));
     }
     assert_eq!(batch.take(start + ms(20)).len(), 10);
-    assert_eq!(batch.due_at(), Some(start + ms(60)));
-    assert_eq!(batch.take(start + ms(60)).len(), 3);
+    assert_eq!(batch.due_at(), Some(start + ms(90)));
+    assert_eq!(batch.take(start + ms(90)).len(), 3);
 }
 
 #[test]
-fn a_pipeline_carries_4_mib_or_one_frame() {
+fn a_flush_carries_4_mib_or_one_frame() {
     let [frame] = frames(3 << 20);
     let (mut batch, start) = (Batch::new(TTL), frame.received_at);
     batch.push_frame(&id(1), frame.clone(), start);
@@ -112,8 +112,8 @@ fn a_camera_that_is_being_written_is_held_so_that_no_older_frame_overtakes() {
     assert!(batch.take(start + ms(500)).is_empty());
     batch.done(flying, 0);
     // It has waited since the first of the two.
-    assert_eq!(batch.due_at(), Some(start + ms(60)));
-    assert_eq!(seqs(&batch.take(start + ms(60))), [("cam1", Some(3))]);
+    assert_eq!(batch.due_at(), Some(start + ms(90)));
+    assert_eq!(seqs(&batch.take(start + ms(90))), [("cam1", Some(3))]);
     assert_eq!(batch.lost(), Lost { coalesced: 1, dropped: 0 });
 }
 

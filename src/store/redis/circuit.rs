@@ -14,6 +14,10 @@ const JITTER: f64 = 0.25;
 /// and again is tried, and told of, ever more rarely.
 const STEADY: Duration = Duration::from_secs(10);
 
+/// Wait between tries while Redis is there but has no room: what it would need may be given back any
+/// moment, and a try sends pictures.
+const FULL_WAIT: Duration = Duration::from_secs(1);
+
 /// What has changed, to be said once.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Change {
@@ -23,19 +27,23 @@ pub(super) enum Change {
     Back(Duration),
     /// Gone, or not there from the start.
     Gone,
+    /// Has room again.
+    Room,
 }
 
 #[derive(Debug)]
 pub(super) struct Circuit {
     state: State,
     since: Instant,
+    /// It is there but out of memory.
+    is_full: bool,
     failures: u32,
     retry_at: Instant,
 }
 
 impl Circuit {
     pub(super) fn new(now: Instant) -> Self {
-        Self { state: State::Connecting, since: now, failures: 0, retry_at: now }
+        Self { state: State::Connecting, since: now, is_full: false, failures: 0, retry_at: now }
     }
 
     pub(super) fn state(&self) -> State {
@@ -44,10 +52,10 @@ impl Circuit {
 
     /// Whether flushes may go out, any number of them.
     pub(super) fn is_closed(&self) -> bool {
-        self.state == State::Connected
+        self.state == State::Connected && !self.is_full
     }
 
-    /// When a single one may go out to see whether Redis is there again.
+    /// When a single one may go out to see whether Redis is there again, or has room.
     pub(super) fn retry_at(&self) -> Instant {
         self.retry_at
     }
@@ -55,7 +63,7 @@ impl Circuit {
     /// The flush that tried it was answered.
     pub(super) fn succeeded(&mut self, now: Instant) -> Option<Change> {
         let change = match self.state {
-            State::Connected => return None,
+            State::Connected => return std::mem::take(&mut self.is_full).then_some(Change::Room),
             State::Connecting => Change::First,
             State::Down => Change::Back(now.saturating_duration_since(self.since)),
         };
@@ -65,7 +73,8 @@ impl Circuit {
 
     /// A flush failed. `chance` is any number in 0..1.
     pub(super) fn failed(&mut self, now: Instant, chance: f64) -> Option<Change> {
-        if self.is_closed() && now.saturating_duration_since(self.since) >= STEADY {
+        self.is_full = false;
+        if self.state == State::Connected && now.saturating_duration_since(self.since) >= STEADY {
             self.failures = 0;
         }
         let wait = (BACKOFF_MIN * 2u32.saturating_pow(self.failures.min(16))).min(BACKOFF_MAX);
@@ -76,6 +85,12 @@ impl Circuit {
         }
         (self.state, self.since) = (State::Down, now);
         Some(Change::Gone)
+    }
+
+    /// A flush found Redis out of memory. That says nothing of the connection.
+    pub(super) fn full(&mut self, now: Instant) {
+        self.is_full = true;
+        self.retry_at = now + FULL_WAIT;
     }
 }
 
@@ -138,5 +153,26 @@ mod tests {
         assert_eq!(circuit.failed(start, 0.0), Some(Change::Gone));
         let later = start + Duration::from_secs(1);
         assert_eq!(circuit.succeeded(later), Some(Change::Back(Duration::from_secs(1))));
+    }
+
+    #[test]
+    fn out_of_memory_is_tried_once_a_second_and_is_not_gone() {
+        let start = Instant::now();
+        let mut circuit = Circuit::new(start);
+        let _ = circuit.succeeded(start);
+        for tries in 1..=40 {
+            let now = start + Duration::from_secs(tries);
+            circuit.full(now);
+            assert_eq!((circuit.state(), circuit.is_closed()), (State::Connected, false));
+            assert_eq!(circuit.retry_at(), now + Duration::from_secs(1));
+        }
+        assert_eq!(circuit.succeeded(start), Some(Change::Room));
+        assert!(circuit.is_closed());
+        assert_eq!(circuit.succeeded(start), None);
+        // Gone while it was full: back is not full.
+        circuit.full(start);
+        assert_eq!(circuit.failed(start, 0.0), Some(Change::Gone));
+        assert_eq!(circuit.succeeded(start), Some(Change::Back(Duration::ZERO)));
+        assert!(circuit.is_closed());
     }
 }

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use deadpool_redis::redis::{Pipeline, RedisResult, Value, from_redis_value};
+use redis::{Pipeline, RedisResult, Value, from_redis_value};
 
 use super::{
     keys,

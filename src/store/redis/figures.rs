@@ -42,11 +42,12 @@ pub struct Figures {
     pub coalesced: u64,
     /// Frames lost because Redis was away, refused them, or because they had aged.
     pub dropped: u64,
-    /// Pipelines that Redis has answered.
+    /// Flushes that Redis has answered.
     pub flushes: u64,
-    /// Commands that Redis has carried out.
+    /// Commands sent, with those of the clean-up and of new connections. What the script of a flush
+    /// calls inside Redis is none.
     pub commands: u64,
-    /// Flushes that failed, and commands that Redis refused.
+    /// Flushes that failed, and operations that Redis refused.
     pub errors: u64,
     /// The newest of these, without any password.
     pub last_error: Option<String>,

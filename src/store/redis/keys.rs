@@ -1,9 +1,7 @@
-//! The keys, their fields, and the commands that write them: see `docs/redis.md`.
-
-use std::time::Duration;
+//! The keys, their fields, and the script that writes them: see `docs/redis.md`.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use deadpool_redis::redis::Pipeline;
+use redis::Cmd;
 
 use super::Format;
 use crate::relay::{CameraId, Frame};
@@ -17,7 +15,7 @@ pub(super) fn client(id: &[u8]) -> Vec<u8> {
 }
 
 /// The hash of one client's newest frame.
-fn image(id: &CameraId) -> String {
+pub(super) fn image(id: &CameraId) -> String {
     format!("image:{id}")
 }
 
@@ -46,38 +44,51 @@ pub(super) struct Client {
     pub status: Status,
 }
 
-/// Commands that [`write_client`] and [`write_frame`] add, each.
-pub(super) const COMMANDS: usize = 2;
+/// Writes all that a flush carries, in one command and so at once: a reader never sees half of a
+/// picture, and a connection that breaks cannot leave one behind that never expires.
+///
+/// `KEYS`: [`CLIENTS`], then one key an operation, clients before frames. `ARGV`: the number of
+/// clients, milliseconds until a picture expires, then four values an operation, see
+/// [`client_values`] and [`frame_values`]. Answers with one text an operation: empty, or why Redis
+/// refused it; the others are written all the same. Uses nothing that Redis 4 does not have.
+pub(super) const SCRIPT: &str = "\
+local function refusal(...)
+  local answer = redis.pcall(...)
+  return type(answer) == 'table' and answer.err or nil
+end
+local answers, clients = {}, tonumber(ARGV[1])
+for n = 1, #KEYS - 1 do
+  local key, at, why = KEYS[n + 1], 4 * n - 1, nil
+  if n <= clients then
+    why = refusal('SADD', KEYS[1], ARGV[at])
+    why = refusal('HSET', key, 'connected_at', ARGV[at + 1], 'last_seen', ARGV[at + 2],
+      'status', ARGV[at + 3]) or why
+  else
+    why = refusal('HSET', key, 'data', ARGV[at], 'size', ARGV[at + 1], 'format', 'jpeg',
+      'timestamp', ARGV[at + 2], 'frame_number', ARGV[at + 3]) or
+      refusal('PEXPIRE', key, ARGV[2])
+  end
+  answers[n] = why or ''
+end
+return answers";
 
-pub(super) fn write_client(pipe: &mut Pipeline, id: &CameraId, is: &Client) {
-    pipe.cmd("SADD").arg(CLIENTS).arg(id.as_str());
-    pipe.cmd("HSET")
-        .arg(client(id.as_str().as_bytes()))
-        .arg(&[("connected_at", is.connected_at_ms), ("last_seen", is.last_seen_ms)])
-        .arg("status")
-        .arg(is.status.name());
+/// Values of one operation of [`SCRIPT`].
+pub(super) const VALUES: usize = 4;
+
+pub(super) fn client_values(cmd: &mut Cmd, id: &CameraId, is: &Client) {
+    cmd.arg(id.as_str()).arg(is.connected_at_ms).arg(is.last_seen_ms).arg(is.status.name());
 }
 
 /// `scratch` is room for the encoded picture, to be used again for the next.
-pub(super) fn write_frame(
-    pipe: &mut Pipeline,
-    id: &CameraId,
-    frame: &Frame,
-    format: Format,
-    ttl: Duration,
-    scratch: &mut String,
-) {
-    let (key, jpeg) = (image(id), frame.jpeg());
-    let hset = pipe.cmd("HSET").arg(&key).arg("data");
+pub(super) fn frame_values(cmd: &mut Cmd, frame: &Frame, format: Format, scratch: &mut String) {
+    let jpeg = frame.jpeg();
     match format {
-        Format::Raw => hset.arg(&jpeg[..]),
+        Format::Raw => cmd.arg(&jpeg[..]),
         Format::Base64 => {
             scratch.clear();
             STANDARD.encode_string(&jpeg, scratch);
-            hset.arg(scratch.as_str())
+            cmd.arg(scratch.as_str())
         }
     };
-    hset.arg("size").arg(jpeg.len()).arg("format").arg("jpeg");
-    hset.arg("timestamp").arg(frame.received_us / 1000).arg("frame_number").arg(frame.seq);
-    pipe.cmd("PEXPIRE").arg(&key).arg(u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX).max(1));
+    cmd.arg(jpeg.len()).arg(frame.received_us / 1000).arg(frame.seq);
 }

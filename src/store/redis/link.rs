@@ -1,13 +1,17 @@
 //! The connections to Redis: a pool, and a bound on how long each answer may take.
 
-use std::time::Duration;
-
-use deadpool_redis::{
-    Connection, Manager, Pool, PoolError, QueueMode,
-    redis::{
-        AsyncConnectionConfig, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, Pipeline,
-        RedisError, RedisResult, Value,
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
+};
+
+use deadpool::managed::{self, Metrics, Object, Pool, PoolError, QueueMode, RecycleResult};
+use redis::{
+    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, Pipeline,
+    RedisError, RedisResult, Value, aio::MultiplexedConnection,
 };
 use tokio::time::timeout;
 
@@ -33,10 +37,43 @@ pub(super) enum Failure {
     Away(String),
     /// Redis is there, but does not do this.
     Refused(String),
+    /// Redis is there, but has no memory left.
+    Full(String),
+}
+
+/// Makes connections. Unlike other pools' managers it does not ask before each use whether one
+/// still works: [`Link::run`] finds out by using it.
+struct Manager {
+    client: Client,
+    config: AsyncConnectionConfig,
+    /// Commands that a new connection begins with.
+    greeting: u64,
+    sent: Arc<AtomicU64>,
+}
+
+impl managed::Manager for Manager {
+    type Type = MultiplexedConnection;
+    type Error = RedisError;
+
+    async fn create(&self) -> Result<MultiplexedConnection, RedisError> {
+        let made = self.client.get_multiplexed_async_connection_with_config(&self.config).await?;
+        self.sent.fetch_add(self.greeting, Ordering::Relaxed);
+        Ok(made)
+    }
+
+    async fn recycle(
+        &self,
+        _: &mut MultiplexedConnection,
+        _: &Metrics,
+    ) -> RecycleResult<RedisError> {
+        Ok(())
+    }
 }
 
 pub(super) struct Link {
-    pool: Pool,
+    pool: Pool<Manager>,
+    /// Commands sent, all of them.
+    sent: Arc<AtomicU64>,
     address: String,
     password: Option<String>,
 }
@@ -58,14 +95,20 @@ impl Link {
             .set_connection_timeout(Some(CONNECT_WITHIN))
             .set_response_timeout(Some(ANSWER_WITHIN));
         let (address, password) = (address_of(&info), password_of(&info));
-        let manager = Manager::new_with_config(info, config).map_err(|error| bad(&error))?;
+        // The name of the library, which nobody asks for, would be two commands.
+        let settings = info.redis_settings().clone().set_skip_set_lib_name();
+        let greeting = u64::from(settings.password().is_some()) + u64::from(settings.db() != 0);
+        let info = info.set_redis_settings(settings);
+        let client = Client::open(info).map_err(|error| bad(&error))?;
+        let sent = Arc::new(AtomicU64::new(0));
+        let manager = Manager { client, config, greeting, sent: sent.clone() };
         let pool = Pool::builder(manager)
             .max_size(POOL_MAX)
             // The one used last first, so that those beyond what is needed fall idle.
             .queue_mode(QueueMode::Lifo)
             .build()
             .map_err(|error| BadRedisUrl(error.to_string()))?;
-        Ok(Self { pool, address, password })
+        Ok(Self { pool, sent, address, password })
     }
 
     /// Host and port or path: for logs.
@@ -73,18 +116,36 @@ impl Link {
         &self.address
     }
 
-    /// Sends a pipeline and waits for the answer to each of its commands.
+    /// Commands sent so far.
+    pub(super) fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
+    }
+
+    /// Sends a pipeline and waits for the answer to each of its commands. All that is sent here may
+    /// be sent twice.
     pub(super) async fn run(&self, pipe: &Pipeline) -> Result<Vec<RedisResult<Value>>, Failure> {
-        let mut connection = self.get().await?;
-        let answers = timeout(ANSWER_WITHIN, pipe.query_async(&mut connection)).await;
-        let failure = match answers {
-            Ok(Ok(answers)) => return Ok(answers),
-            Ok(Err(error)) => self.failure(&error),
-            Err(_) => Failure::Away(format!("no answer within {ANSWER_WITHIN:?}")),
-        };
-        // Its answer may still come: nobody else may read it.
-        drop(Connection::take(connection));
-        Err(failure)
+        loop {
+            let mut connection = self.get().await?;
+            let is_used = Object::metrics(&connection).recycle_count > 0;
+            let answers = timeout(ANSWER_WITHIN, pipe.query_async(&mut *connection)).await;
+            // One that Redis, or something between, has closed while it was idle. Each of these
+            // leaves the pool, so this ends: with a new one.
+            let is_stale =
+                is_used && matches!(&answers, Ok(Err(error)) if error.is_connection_dropped());
+            if !is_stale {
+                self.sent.fetch_add(pipe.len() as u64, Ordering::Relaxed);
+            }
+            let failure = match answers {
+                Ok(Ok(answers)) => return Ok(answers),
+                Ok(Err(error)) => self.failure(&error),
+                Err(_) => Failure::Away(format!("no answer within {ANSWER_WITHIN:?}")),
+            };
+            // Its answer may still come: nobody else may read it.
+            drop(Object::take(connection));
+            if !is_stale {
+                return Err(failure);
+            }
+        }
     }
 
     /// Opens the connections that are kept, as far as Redis lets it.
@@ -123,7 +184,7 @@ impl Link {
         text.chars().take(MAX_ERROR).collect()
     }
 
-    async fn get(&self) -> Result<Connection, Failure> {
+    async fn get(&self) -> Result<Object<Manager>, Failure> {
         match timeout(CONNECT_WITHIN, self.pool.get()).await {
             Ok(Ok(connection)) => Ok(connection),
             Ok(Err(PoolError::Backend(error))) => Err(self.failure(&error)),

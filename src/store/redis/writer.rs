@@ -31,7 +31,7 @@ const LAST_FLUSH: Duration = Duration::from_secs(1);
 /// A client's connection is told so many times within the age at which it would count as dead, so
 /// that a camera that rarely sends a picture is not taken for dead by another server.
 const KEEP_ALIVES: u32 = 3;
-/// Commands that Redis refuses are logged at most this often.
+/// What Redis refuses is logged at most this often.
 const REFUSAL_PERIOD: Duration = Duration::from_secs(60);
 
 /// Flushes under way at a time; the last connection is left to the clean-up.
@@ -69,6 +69,7 @@ pub(super) struct Writer {
     judge: Option<Judge>,
     dropped_before: u64,
     refusal_told: Option<Instant>,
+    full_told: Option<Instant>,
 }
 
 impl Writer {
@@ -96,6 +97,7 @@ impl Writer {
             judge: Some(Judge::default()),
             dropped_before: 0,
             refusal_told: None,
+            full_told: None,
         }
     }
 
@@ -208,7 +210,8 @@ impl Writer {
 
     fn clean_up(&mut self) {
         self.link.trim();
-        if !self.circuit.is_closed() {
+        // Out of memory is no reason against: this gives some back.
+        if self.circuit.state() != State::Connected {
             return;
         }
         let Some(mut judge) = self.judge.take() else { return };
@@ -223,6 +226,7 @@ impl Writer {
     }
 
     fn landed(&mut self, landed: Landed) {
+        self.figures.update(|figures| figures.commands = self.link.sent());
         match landed {
             Landed::Batch { entries, bytes, is_probe, result } => {
                 self.flying_bytes -= bytes;
@@ -234,9 +238,13 @@ impl Writer {
                             self.connected();
                         }
                     }
+                    // First: what is lost of these counts to the outage.
                     Err(Failure::Away(error) | Failure::Refused(error)) => {
-                        // First: what is lost of these counts to the outage.
                         self.failed(error, is_probe);
+                        self.batch.put_back(entries);
+                    }
+                    Err(Failure::Full(error)) => {
+                        self.full(error, is_probe);
                         self.batch.put_back(entries);
                     }
                 }
@@ -250,7 +258,7 @@ impl Writer {
                         info!(redis = self.link.address(), removed, "removed dead clients");
                     }
                     Err(Failure::Away(error)) => self.failed(error, false),
-                    Err(Failure::Refused(error)) => self.refused(1, error),
+                    Err(Failure::Refused(error) | Failure::Full(error)) => self.refused(1, error),
                 }
             }
         }
@@ -260,7 +268,6 @@ impl Writer {
         self.figures.update(|figures| {
             figures.flushes += 1;
             figures.written += report.written;
-            figures.commands += report.commands;
         });
         if let Some(error) = report.error {
             self.refused(report.errors, error);
@@ -270,12 +277,16 @@ impl Writer {
     fn connected(&mut self) {
         let Some(change) = self.circuit.succeeded(self.now()) else { return };
         self.batch.set_away(false);
+        if change == Change::Room {
+            // Where memory is short it comes and goes: not worth a line each time.
+            return;
+        }
         self.changed();
         let redis = self.link.address();
         let not_written = self.batch.lost().dropped - self.dropped_before;
         match change {
             Change::Back(away) => info!(redis, ?away, not_written, "Redis is back"),
-            Change::First | Change::Gone => info!(redis, "Redis is connected"),
+            _ => info!(redis, "Redis is connected"),
         }
         // Redis may have lost its memory.
         let clients = self.follow.connected();
@@ -300,13 +311,32 @@ impl Writer {
         });
     }
 
-    /// Redis is there but does not take some commands.
+    /// Redis is there but out of memory: what waits is tried now and then, the rest is dropped.
+    fn full(&mut self, error: String, is_probe: bool) {
+        if is_probe && self.circuit.state() != State::Connected {
+            self.connected();
+        }
+        let now = self.now();
+        // Not what was under way when Redis went.
+        if self.circuit.state() == State::Connected {
+            self.circuit.full(now);
+            self.batch.set_away(true);
+            if is_due(&mut self.full_told, now) {
+                let redis = self.link.address();
+                warn!(redis, error, "Redis is out of memory; frames are dropped until it has room");
+            }
+        }
+        self.figures.update(|figures| {
+            figures.errors += 1;
+            figures.last_error = Some(error);
+        });
+    }
+
+    /// Redis is there but does not take some operations.
     fn refused(&mut self, errors: u64, error: String) {
         let now = self.now();
-        let told = |at: Instant| now.saturating_duration_since(at) < REFUSAL_PERIOD;
-        if !self.refusal_told.is_some_and(told) {
-            self.refusal_told = Some(now);
-            warn!(redis = self.link.address(), error, "Redis refuses some commands");
+        if is_due(&mut self.refusal_told, now) {
+            warn!(redis = self.link.address(), error, "Redis refuses some operations");
         }
         self.figures.update(|figures| {
             figures.errors += errors;
@@ -354,11 +384,11 @@ impl Writer {
             return;
         }
         match timeout_at(deadline, flight::send(&self.link, self.layout, &entries)).await {
-            Ok(Ok(report)) => self.figures.update(|figures| {
+            Ok(Ok(_)) => self.figures.update(|figures| {
                 figures.flushes += 1;
-                figures.commands += report.commands;
+                figures.commands = self.link.sent();
             }),
-            Ok(Err(Failure::Away(error) | Failure::Refused(error))) => {
+            Ok(Err(Failure::Away(error) | Failure::Refused(error) | Failure::Full(error))) => {
                 debug!(error, "clients were not marked disconnected")
             }
             Err(_) => debug!("clients were not marked disconnected in time"),
@@ -368,6 +398,15 @@ impl Writer {
 
 fn entry(camera: CameraId, client: Client) -> Entry {
     Entry { camera, frame: None, client: Some(client) }
+}
+
+/// Whether a line that may be told once in [`REFUSAL_PERIOD`] is due; notes that it was told.
+fn is_due(told: &mut Option<Instant>, now: Instant) -> bool {
+    let is_due = told.is_none_or(|at| now.saturating_duration_since(at) >= REFUSAL_PERIOD);
+    if is_due {
+        *told = Some(now);
+    }
+    is_due
 }
 
 fn ticks(every: Duration) -> tokio::time::Interval {
