@@ -80,13 +80,18 @@ impl HttpPush {
         }
         let (splitter, head) = self.splitter(&id, &asked.kind, body).await?;
         let producer = self.ingest.registry.publish(&id, publisher)?;
-        let mut stream = Stream { producer, splitter, frames: 0, refused: BTreeMap::new() };
+        let mut stream =
+            Stream { producer, splitter, frames: 0, refused: BTreeMap::new(), fault: None };
         let ended = stream.run(head, body).await;
-        let Stream { producer, frames, refused, .. } = stream;
+        let Stream { producer, frames, refused, fault, .. } = stream;
         match ended {
             // `curl -T picture.jpg` does not say what it sends, and means one still.
             Ok(()) if frames == 1 && asked.length.is_some() => {
                 self.stills.adopt(producer, body.lifetime());
+            }
+            Ok(()) if frames == 0 => {
+                producer.close("the push ended");
+                return Err(fault.unwrap_or_else(no_pictures));
             }
             Ok(()) => producer.close("the push ended"),
             Err(error) => {
@@ -213,6 +218,8 @@ struct Stream {
     splitter: Splitter,
     frames: u64,
     refused: BTreeMap<&'static str, u64>,
+    /// What was wrong with the first that was refused.
+    fault: Option<ApiError>,
 }
 
 impl Stream {
@@ -239,7 +246,7 @@ impl Stream {
     }
 
     fn settle(&mut self, piece: Piece) -> Result<(), Stop> {
-        let (code, reason) = match piece {
+        let fault = match piece {
             Piece::Frame(buf) => match self.producer.publish(buf, Stamp::default()) {
                 Ok(_) => {
                     self.frames += 1;
@@ -247,16 +254,32 @@ impl Stream {
                 }
                 Err(Refused::Replaced(_)) => return Err(Stop::replaced(&self.producer)),
                 // Counted already.
-                Err(error) => (error.code(), None),
+                Err(error) => error.into(),
             },
-            Piece::TooLarge { .. } => ("too_large", Some(DropReason::TooLarge)),
-            Piece::Garbage => ("not_jpeg", Some(DropReason::NotJpeg)),
+            Piece::TooLarge { bytes } => {
+                let max_bytes = self.producer.limits().max_bytes;
+                self.count(JpegError::TooLarge { bytes, max_bytes })
+            }
+            Piece::Garbage => self.count(JpegError::NotJpeg("a marker is missing in its header")),
             Piece::End => return Ok(()),
         };
-        if let Some(reason) = reason {
-            self.producer.count(reason, 1);
-        }
-        *self.refused.entry(code).or_default() += 1;
+        *self.refused.entry(fault.code).or_default() += 1;
+        self.fault.get_or_insert(fault);
         Ok(())
     }
+
+    /// Counts a picture that was refused before it could be published.
+    fn count(&self, error: JpegError) -> ApiError {
+        if let Some(reason) = DropReason::from_code(error.code()) {
+            self.producer.count(reason, 1);
+        }
+        Refused::from(error).into()
+    }
+}
+
+/// The answer to a body in which nothing was found that could be a picture.
+fn no_pictures() -> ApiError {
+    let message = "the body ended without a picture; in multipart each part needs a line with -- and \
+                   the boundary of the Content-Type before it, a blank line, and then a whole JPEG";
+    ApiError::new("no_pictures", message)
 }
