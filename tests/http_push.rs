@@ -175,6 +175,35 @@ async fn a_push_without_one_good_picture_is_told_what_to_do() {
 }
 
 #[tokio::test]
+async fn a_push_takes_a_camera_with_its_first_good_picture() {
+    let relay = Relay::start().await;
+    let mut owner = open(&relay, "door", "").await;
+    chunk(&mut owner, &jpeg(64, 48, 1)).await;
+    until(|| relay.registry.get("door").is_some_and(|it| it.snapshot().frames == 1)).await;
+    // Of a push that says nothing, and of one that sends rubbish.
+    let kind = "Content-Type: multipart/x-mixed-replace; boundary=x\r\n";
+    let mut newer = open(&relay, "door", kind).await;
+    chunk(&mut newer, b"--x\r\n\r\nhello\r\n--x\r\n").await;
+    let camera = relay.registry.get("door").unwrap();
+    until(|| camera.snapshot().drops.get("not_jpeg") == Some(&1)).await;
+    chunk(&mut owner, &jpeg(64, 48, 2)).await;
+    until(|| camera.snapshot().frames == 2).await;
+    chunk(&mut newer, &[b"\r\n", &jpeg(64, 48, 3)[..]].concat()).await;
+    let told = answer(owner).await;
+    assert!(told.starts_with("HTTP/1.1 409 "), "{told}");
+    until(|| camera.snapshot().frames == 3).await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_had_is_said_before_the_body_is_sent() {
+    let limits = Limits { max_cameras: 1, ..Limits::default() };
+    let relay = Relay::with(limits).await;
+    let _steady = relay.steady("door").await;
+    let told = answer(open(&relay, "yard", "").await).await;
+    assert!(told.starts_with("HTTP/1.1 503 ") && told.contains("too_many_cameras"), "{told}");
+}
+
+#[tokio::test]
 async fn a_push_that_is_taken_over_ends_with_409() {
     let relay = Relay::start().await;
     let mut older = open(&relay, "door", "").await;

@@ -18,14 +18,13 @@ use serde_json::json;
 
 use super::{
     Ingest,
+    claim::{Claim, Denied},
     push_body::{Kind, Reader, Stop},
     stills::Stills,
 };
 use crate::{
     net::{ApiError, Id, Lifetime, Query},
-    relay::{
-        CameraId, DropReason, Outcome, Producer, PublishError, Publisher, Refused, Stamp, Transport,
-    },
+    relay::{CameraId, DropReason, Outcome, PublishError, Publisher, Refused, Stamp, Transport},
     wire::{envelope, jpeg::JpegError, mjpeg, multipart, pieces::Piece},
 };
 
@@ -75,27 +74,26 @@ impl HttpPush {
         let id = CameraId::parse(asked.camera);
         let id = id.map_err(|error| ApiError::new("bad_camera_id", error.to_string()))?;
         let publisher = Publisher { transport: Transport::Http, name: asked.name };
+        let claim = Claim::new(&self.ingest.registry, id.clone(), publisher.clone())?;
         if asked.kind == Kind::Still {
             return self.still(&id, publisher, asked.length, body).await;
         }
         let (splitter, head) = self.splitter(&id, &asked.kind, body).await?;
-        let producer = self.ingest.registry.publish(&id, publisher)?;
         let mut stream =
-            Stream { producer, splitter, frames: 0, refused: BTreeMap::new(), fault: None };
+            Stream { claim, splitter, frames: 0, refused: BTreeMap::new(), fault: None };
         let ended = stream.run(head, body).await;
-        let Stream { producer, frames, refused, fault, .. } = stream;
+        let Stream { claim, frames, refused, fault, .. } = stream;
         match ended {
             // `curl -T picture.jpg` does not say what it sends, and means one still.
             Ok(()) if frames == 1 && asked.length.is_some() => {
-                self.stills.adopt(producer, body.lifetime());
+                if let Some(producer) = claim.into_producer() {
+                    self.stills.adopt(producer, body.lifetime());
+                }
             }
-            Ok(()) if frames == 0 => {
-                producer.close("the push ended");
-                return Err(fault.unwrap_or_else(no_pictures));
-            }
-            Ok(()) => producer.close("the push ended"),
+            Ok(()) if frames == 0 => return Err(fault.unwrap_or_else(no_pictures)),
+            Ok(()) => claim.close("the push ended"),
             Err(error) => {
-                producer.close(&error.reason);
+                claim.close(&error.reason);
                 return Err(error.answer);
             }
         }
@@ -214,7 +212,7 @@ enum Splitter {
 
 /// One endless body on its way to one camera.
 struct Stream {
-    producer: Producer,
+    claim: Claim,
     splitter: Splitter,
     frames: u64,
     refused: BTreeMap<&'static str, u64>,
@@ -233,7 +231,7 @@ impl Stream {
             } {
                 self.settle(piece)?;
             }
-            match body.chunk(Some(&self.producer)).await? {
+            match body.chunk(Some(&self.claim)).await? {
                 Some(next) => chunk = next,
                 None => break,
             }
@@ -247,17 +245,20 @@ impl Stream {
 
     fn settle(&mut self, piece: Piece) -> Result<(), Stop> {
         let fault = match piece {
-            Piece::Frame(buf) => match self.producer.publish(buf, Stamp::default()) {
+            Piece::Frame(buf) => match self.claim.publish(buf, Stamp::default()) {
                 Ok(_) => {
                     self.frames += 1;
                     return Ok(());
                 }
-                Err(Refused::Replaced(_)) => return Err(Stop::replaced(&self.producer)),
+                Err(Denied::Refused(Refused::Replaced(camera))) => {
+                    return Err(Stop::replaced(&camera));
+                }
+                Err(Denied::NotNow(error)) => return Err(error.into()),
                 // Counted already.
-                Err(error) => error.into(),
+                Err(Denied::Refused(error)) => error.into(),
             },
             Piece::TooLarge { bytes } => {
-                let max_bytes = self.producer.limits().max_bytes;
+                let max_bytes = self.claim.limits().max_bytes;
                 self.count(JpegError::TooLarge { bytes, max_bytes })
             }
             Piece::Garbage => self.count(JpegError::NotJpeg("a marker is missing in its header")),
@@ -271,7 +272,7 @@ impl Stream {
     /// Counts a picture that was refused before it could be published.
     fn count(&self, error: JpegError) -> ApiError {
         if let Some(reason) = DropReason::from_code(error.code()) {
-            self.producer.count(reason, 1);
+            self.claim.count(reason, 1);
         }
         Refused::from(error).into()
     }

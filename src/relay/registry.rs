@@ -124,6 +124,17 @@ impl Registry {
         Ok(Producer::new(self.clone(), camera, epoch))
     }
 
+    /// Whether [`Self::publish`] would hand out this camera now. Takes nothing from anybody.
+    pub fn admits(&self, id: &CameraId) -> Result<(), PublishError> {
+        if self.draining.load(Relaxed) {
+            return Err(PublishError::Draining);
+        }
+        let room = self.cameras.contains_key(id)
+            || self.cameras.len() < self.limits.max_cameras
+            || self.list().iter().any(|camera| camera.offline_for().is_some());
+        if room { Ok(()) } else { Err(PublishError::TooManyCameras(self.limits.max_cameras)) }
+    }
+
     /// A camera, if it was ever published here and not forgotten.
     pub fn get(&self, id: &str) -> Option<Arc<Camera>> {
         self.cameras.get(id).map(|camera| camera.value().clone())

@@ -194,7 +194,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, S> {
                 self.fault(code, &message);
                 Ok(())
             }
-            Given::NotNow(error) => Err(error.into()),
+            Given::Taken(Taken::NotNow(error)) => Err(error.into()),
         }
     }
 

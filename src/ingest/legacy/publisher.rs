@@ -6,9 +6,10 @@
 use crate::{
     ingest::{
         Ingest,
+        claim::Claim,
         frames::{Fault, FrameSink, Taken},
     },
-    relay::{CameraId, PublishError, Publisher as Publishes, Transport},
+    relay::{CameraId, Publisher as Publishes, Transport},
     wire::{
         envelope, jpeg,
         legacy::{Frame, decode_picture},
@@ -28,8 +29,6 @@ pub(super) enum Given {
     Taken(Taken),
     /// Not for any camera of this client.
     NoCamera(Fault),
-    /// The camera cannot be published now.
-    NotNow(PublishError),
 }
 
 /// See the module's header.
@@ -116,7 +115,7 @@ impl Publisher {
     /// Resolves when a newer publisher has taken the camera. Cancel safe.
     pub async fn replaced(&self) {
         match &self.sink {
-            Some(sink) => sink.producer().replaced().await,
+            Some(sink) => sink.claim().replaced().await,
             None => std::future::pending().await,
         }
     }
@@ -134,10 +133,11 @@ impl Publisher {
             if let Err(error) = jpeg::inspect(picture, &ingest.registry.limits().frame) {
                 return Err(self.refuse(error.code(), error.to_string()));
             }
-            let camera = self.identify(None).map_err(Given::NoCamera)?;
+            let camera = self.identify(None).map_err(Given::NoCamera)?.clone();
             let publisher = Publishes::over(Transport::Legacy);
-            let producer = ingest.registry.publish(camera, publisher).map_err(Given::NotNow)?;
-            self.sink = Some(FrameSink::new(producer));
+            let claim = Claim::new(&ingest.registry, camera, publisher)
+                .map_err(|error| Given::Taken(Taken::NotNow(error)))?;
+            self.sink = Some(FrameSink::new(claim));
         }
         Ok(self.sink.as_mut().expect("it was made above"))
     }
