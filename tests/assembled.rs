@@ -243,8 +243,8 @@ async fn a_name_has_no_controls_and_many_cameras_are_no_reason_to_close() {
     for n in 0..900 {
         let id = framecast::relay::CameraId::parse(&format!("{n:060}")).unwrap();
         let name = Some("\u{1F4F7}\u{202E}\u{1}".repeat(200));
-        let transport = framecast::relay::Transport::Http;
-        let publisher = framecast::relay::Publisher { transport, name };
+        let http = framecast::relay::Publisher::over(framecast::relay::Transport::Http);
+        let publisher = framecast::relay::Publisher { name, ..http };
         producers.push(relay.registry.publish(&id, publisher).unwrap());
     }
     let name = producers[0].camera().name();

@@ -3,7 +3,7 @@
 //! Belongs here: what is done with a body, and the answers. Does not: reading the
 //! body, where a frame ends in it (`wire`), who holds a camera between two stills ([`Stills`]).
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::SocketAddr};
 
 use axum::{
     Json,
@@ -23,7 +23,7 @@ use super::{
     stills::Stills,
 };
 use crate::{
-    net::{ApiError, Id, Lifetime, Query},
+    net::{ApiError, Id, Lifetime, Peer, Query},
     relay::{CameraId, DropReason, Outcome, PublishError, Publisher, Refused, Stamp, Transport},
     wire::{envelope, jpeg::JpegError, mjpeg, multipart, pieces::Piece},
 };
@@ -73,7 +73,8 @@ impl HttpPush {
     async fn take(&self, asked: Asked<'_>, body: &mut Reader) -> Result<Response, ApiError> {
         let id = CameraId::parse(asked.camera);
         let id = id.map_err(|error| ApiError::new("bad_camera_id", error.to_string()))?;
-        let publisher = Publisher { transport: Transport::Http, name: asked.name };
+        let publisher =
+            Publisher { transport: Transport::Http, name: asked.name, from: asked.from };
         let claim = Claim::new(&self.ingest.registry, id.clone(), publisher.clone())?;
         if asked.kind == Kind::Still {
             return self.still(&id, publisher, asked.length, body).await;
@@ -178,6 +179,7 @@ pub async fn push(
     State(door): State<HttpPush>,
     Id(camera): Id,
     Query(PublishQuery { name }): Query<PublishQuery>,
+    Peer(from): Peer,
     lifetime: Lifetime,
     headers: HeaderMap,
     body: Body,
@@ -190,7 +192,8 @@ pub async fn push(
     // A client may close right behind its last byte, and the connection then drops this request;
     // what has arrived by then still counts.
     let taking = tasks.spawn(async move {
-        let answer = door.take(Asked { camera: &camera, name, length, kind }, &mut body).await;
+        let asked = Asked { camera: &camera, name, from, length, kind };
+        let answer = door.take(asked, &mut body).await;
         body.drain();
         answer
     });
@@ -201,6 +204,7 @@ pub async fn push(
 struct Asked<'a> {
     camera: &'a str,
     name: Option<String>,
+    from: Option<SocketAddr>,
     length: Option<u64>,
     kind: Kind,
 }

@@ -134,7 +134,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, S> {
         };
         match Session::answer(self.port, &offer.sdp, Opener::Server(reliability)).await {
             Ok((session, sdp)) => {
-                let publisher = Publisher { transport: Transport::WebRtc, name: offer.name };
+                let (transport, from) = (Transport::WebRtc, self.talk.peer());
+                let publisher = Publisher { transport, name: offer.name, from };
                 let offered = Offered { camera, publisher, session, sink: None };
                 self.say(&ToPublisher::Answer { camera: offered.camera.as_str(), sdp: &sdp });
                 if let Some(old) = self.offered.replace(offered) {

@@ -33,7 +33,7 @@ pub async fn upgrade(
     lifetime: Lifetime,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, ApiError> {
-    let publisher = Publisher { transport: Transport::WebSocket, name };
+    let publisher = Publisher { transport: Transport::WebSocket, name, from: upgrade.peer() };
     let max_message = ingest.registry.limits().frame.max_bytes + fragment::HEADER_LEN;
     // Text has its own limit; a frame limit below it must not make it smaller.
     let max_message = max_message.max(MAX_TEXT_BYTES);

@@ -3,6 +3,7 @@
 use std::{io, sync::Arc, time::Duration};
 
 use super::{options, stalled::GiveUp};
+use crate::telemetry::Seldom;
 use axum::{Router, extract::ConnectInfo, http::Request};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -29,6 +30,9 @@ const MAX_HEADER: usize = 32 << 10;
 
 /// How long to wait after the system refused a new connection, for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Between two lines about that.
+const REFUSED_PERIOD: Duration = Duration::from_secs(10);
 
 /// What all connections of the server share: the signal to end, and who has not ended yet.
 #[derive(Debug, Clone, Default)]
@@ -67,13 +71,14 @@ async fn accept(
     prepare: fn(&TcpStream) -> io::Result<()>,
 ) {
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let refusals = Seldom::new(1, REFUSED_PERIOD);
     loop {
         let Ok(place) = places.clone().acquire_owned().await else { return };
         let (stream, peer) = tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    refused(&error).await;
+                    refused(&error, &refusals).await;
                     continue;
                 }
             },
@@ -117,10 +122,15 @@ async fn accept(
     }
 }
 
-async fn refused(error: &io::Error) {
+async fn refused(error: &io::Error, refusals: &Seldom) {
     // A client that is gone before it was accepted is nobody's problem; the rest is the system's.
     if error.kind() != io::ErrorKind::ConnectionAborted {
-        tracing::warn!(%error, "cannot accept connections; is the limit of open files too low?");
+        if let Some(unsaid) = refusals.event() {
+            tracing::warn!(
+                "cannot accept connections: {error}; if these are too many open files, raise their \
+                 limit (LimitNOFILE= of a service, ulimit -Hn of a shell){unsaid}"
+            );
+        }
         tokio::time::sleep(ACCEPT_PAUSE).await;
     }
 }

@@ -179,7 +179,9 @@ impl Producer {
 
     fn release(&self, reason: &str) {
         if self.camera.release(self.epoch, reason) {
-            tracing::info!(camera = %self.camera.id(), reason, "camera offline");
+            if let Some(unsaid) = self.camera.talk.event() {
+                tracing::info!(camera = %self.camera.id(), reason, "camera offline{unsaid}");
+            }
             self.registry.changed();
         }
     }

@@ -54,7 +54,7 @@ pub async fn serve<S>(
     let mut connection = Connection {
         ingest,
         port,
-        publisher: Publisher::default(),
+        publisher: Publisher::connecting_from(talk.peer()),
         session: None,
         early: Vec::new(),
         fault_due: Instant::now(),

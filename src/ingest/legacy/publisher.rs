@@ -3,6 +3,8 @@
 //! Belongs here: registration, whose frame it is, the order of frames. Does not: sockets, or the
 //! messages' JSON.
 
+use std::net::SocketAddr;
+
 use crate::{
     ingest::{
         Ingest,
@@ -35,6 +37,7 @@ pub(super) enum Given {
 #[derive(Debug, Default)]
 pub(super) struct Publisher {
     registered: Option<CameraId>,
+    from: Option<SocketAddr>,
     /// The camera itself, from the first good picture on: a client that only registers, or sends
     /// rubbish, takes nothing from a publisher that sends.
     sink: Option<FrameSink>,
@@ -42,6 +45,11 @@ pub(super) struct Publisher {
 }
 
 impl Publisher {
+    /// Nobody yet.
+    pub fn connecting_from(from: Option<SocketAddr>) -> Self {
+        Self { from, ..Self::default() }
+    }
+
     /// Gives the client its id, or checks that it is the one it has.
     pub fn register(&mut self, client: &str) -> Result<&CameraId, Fault> {
         if let Some(registered) = &self.registered
@@ -134,7 +142,8 @@ impl Publisher {
                 return Err(self.refuse(error.code(), error.to_string()));
             }
             let camera = self.identify(None).map_err(Given::NoCamera)?.clone();
-            let publisher = Publishes::over(Transport::Legacy);
+            let (transport, from) = (Transport::Legacy, self.from);
+            let publisher = Publishes { transport, name: None, from };
             let claim = Claim::new(&ingest.registry, camera, publisher)
                 .map_err(|error| Given::Taken(Taken::NotNow(error)))?;
             self.sink = Some(FrameSink::new(claim));
