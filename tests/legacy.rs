@@ -13,7 +13,7 @@ use framecast::{
         Ingest, dialect,
         webrtc::{Candidates, Port},
     },
-    net::server_socket,
+    net::{Talk, server_socket},
     relay::{Clock, Limits, Presence, Registry, Transport},
     wire::jpeg,
 };
@@ -381,7 +381,7 @@ async fn a_socket_without_a_sign_of_life_is_closed_and_one_that_answers_pings_is
         let theirs = server_socket(theirs, bytes::Bytes::new(), 64 << 10).await;
         let (ingest, port) = (Ingest { registry: registry.clone() }, port.clone());
         tokio::spawn(async move {
-            dialect::serve(theirs, &ingest, &port, CancellationToken::new()).await;
+            dialect::serve(Talk::new(theirs), &ingest, &port, CancellationToken::new()).await;
         });
         WebSocketStream::from_raw_socket(ours, Role::Client, None).await
     };

@@ -4,6 +4,7 @@
 //! Belongs here: what both edges need of TCP, HTTP and WebSocket. Does not: cameras, frames, or
 //! what a message says.
 
+mod answering;
 mod error;
 mod listen;
 mod options;

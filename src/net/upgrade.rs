@@ -162,9 +162,14 @@ impl WebSocketUpgrade {
         let key = parts.headers.get(header::SEC_WEBSOCKET_KEY);
         let key = key.ok_or_else(|| bad("Sec-WebSocket-Key is missing"))?;
         let accept = derive_accept_key(key.as_bytes());
+        let lifetime = parts.extensions.get::<Lifetime>().cloned().unwrap_or_default();
+        // While draining HTTP says `Connection: close` in every answer, which is no upgrade.
+        if lifetime.shutdown.is_cancelled() {
+            let message = "the server is shutting down; connect again in some seconds";
+            return Err(ApiError::new("draining", message));
+        }
         let on_upgrade = parts.extensions.remove::<OnUpgrade>();
         let on_upgrade = on_upgrade.ok_or_else(|| bad("this connection cannot be upgraded"))?;
-        let lifetime = parts.extensions.get::<Lifetime>().cloned().unwrap_or_default();
         let place = parts.extensions.get::<Place>().cloned();
         let Peer(peer) = Peer::of(parts);
         Ok(Self { on_upgrade, accept, lifetime, place, peer })

@@ -39,6 +39,9 @@ use crate::{
     relay::{CameraId, Registry},
 };
 
+/// What a viewer is told when the server shuts down.
+const GOING: &str = "the server is shutting down";
+
 /// All streaming viewers of this server.
 #[derive(Debug, Clone)]
 pub struct Streams(Arc<Inner>);
