@@ -14,7 +14,7 @@ use framecast::{
         webrtc::{Candidates, Port},
     },
     net::{Talk, server_socket},
-    relay::{Clock, Limits, Presence, Registry, Transport},
+    relay::{Clock, Frame, Limits, Presence, Registry, Transport},
     wire::jpeg,
 };
 use futures_util::{SinkExt, StreamExt};
@@ -45,7 +45,7 @@ async fn a_registered_client_publishes_directly_wrapped_and_as_bytes() {
     eventually("three frames", || server.seq(camera) == 3).await;
     let known = server.camera(camera).unwrap();
     assert_eq!(known.latest().unwrap().jpeg(), picture(3));
-    assert_eq!(known.cached()[0].jpeg(), picture(1), "to the byte");
+    assert_eq!(known.cached(usize::MAX, Frame::jpeg)[0], picture(1), "to the byte");
     assert_eq!(known.latest().unwrap().captured_us, 0);
     let presence = known.presence();
     assert!(matches!(presence, Presence::Online { transport: Transport::Legacy, .. }));

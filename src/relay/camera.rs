@@ -157,9 +157,17 @@ impl Camera {
         self.track.state.lock().ring.at(then).cloned()
     }
 
-    /// What the cache holds, oldest first.
-    pub fn cached(&self) -> Vec<Frame> {
-        self.track.state.lock().ring.iter().cloned().collect()
+    /// `what` of the newest `most` frames in the cache, oldest first. Made under the lock that frames
+    /// come in by: to be short, and no more than is needed.
+    pub fn cached<T>(&self, most: usize, what: impl FnMut(&Frame) -> T) -> Vec<T> {
+        let state = self.track.state.lock();
+        let older = state.ring.len().saturating_sub(most);
+        state.ring.iter().skip(older).map(what).collect()
+    }
+
+    /// Number of the oldest frame in the cache.
+    pub fn oldest_seq(&self) -> Option<u64> {
+        self.track.state.lock().ring.iter().next().map(|frame| frame.seq)
     }
 
     /// How long ago the newest frame came, or the same bytes again.
@@ -335,7 +343,7 @@ pub struct Snapshot {
 pub struct CacheSnapshot {
     /// Frames.
     pub frames: usize,
-    /// Bytes, headers included.
+    /// Bytes of memory, with what each frame costs beside its picture.
     pub bytes: usize,
     /// Milliseconds between the oldest and the newest.
     pub span_ms: u64,
