@@ -2,6 +2,7 @@
 
 mod cli;
 mod health;
+mod open_files;
 mod serve;
 mod signals;
 

@@ -14,7 +14,7 @@ use framecast::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::signals::Signals;
+use crate::{open_files, signals::Signals};
 
 /// Runs until SIGTERM or SIGINT.
 pub async fn run(config: Config) -> ExitCode {
@@ -25,11 +25,20 @@ pub async fn run(config: Config) -> ExitCode {
         Ok(signals) => signals,
         Err(error) => return fail(&error),
     };
+    let open_files = open_files::raise_limit();
     warn_of_strangers(&config);
     let server = match Server::start(config).await {
         Ok(server) => server,
         Err(error) => return fail(&error),
     };
+    tracing::info!(
+        ingest = %server.ingest_addr(),
+        view = %server.view_addr(),
+        api = server.api_addr().map(tracing::field::display),
+        open_files,
+        "framecast {} started",
+        env!("CARGO_PKG_VERSION")
+    );
     if let Err(error) = announce(&server) {
         // The addresses are in the log too; a closed standard output is no reason to stop.
         tracing::debug!(%error, "standard output is closed");

@@ -13,7 +13,11 @@ use common::{Relay, jpeg, raw};
 use framecast::wire::envelope;
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    time::timeout,
+};
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
     tungstenite::{Message, client::IntoClientRequest as _},
@@ -237,14 +241,37 @@ async fn a_publisher_that_closes_gets_its_close_answered() {
 }
 
 #[tokio::test]
+async fn a_shutdown_waits_for_no_connection_without_a_request() {
+    let relay = Relay::start().await;
+    let mut held = Vec::new();
+    // Nothing, the start of a header, and an answered request with the start of another.
+    let start = "GET /api/info HTTP/1.1\r\nHost: x\r\n";
+    for addr in [relay.ingest, relay.view] {
+        for bytes in ["", start, &format!("{start}\r\n{start}")] {
+            let mut socket = TcpStream::connect(addr).await.unwrap();
+            socket.write_all(bytes.as_bytes()).await.unwrap();
+            if bytes.len() > start.len() {
+                let mut answer = [0; 9];
+                socket.read_exact(&mut answer).await.unwrap();
+                assert_eq!(&answer, b"HTTP/1.1 ");
+            }
+            held.push(socket);
+        }
+    }
+    let began = Instant::now();
+    relay.drain().await.unwrap();
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
 async fn a_name_has_no_controls_and_many_cameras_are_no_reason_to_close() {
     let relay = Relay::start().await;
     let mut producers = Vec::new();
     for n in 0..900 {
         let id = framecast::relay::CameraId::parse(&format!("{n:060}")).unwrap();
         let name = Some("\u{1F4F7}\u{202E}\u{1}".repeat(200));
-        let transport = framecast::relay::Transport::Http;
-        let publisher = framecast::relay::Publisher { transport, name };
+        let http = framecast::relay::Publisher::over(framecast::relay::Transport::Http);
+        let publisher = framecast::relay::Publisher { name, ..http };
         producers.push(relay.registry.publish(&id, publisher).unwrap());
     }
     let name = producers[0].camera().name();

@@ -199,6 +199,24 @@ fn each_port_is_announced_as_it_is_and_a_signal_ends_the_server_cleanly() {
 }
 
 #[test]
+fn the_log_starts_with_version_and_addresses_and_the_limit_of_open_files_is_raised() {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "ulimit -Sn 64 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_framecast")]);
+    shell.args(["--log", "info"]).args(FREE);
+    let server = Server::start(shell);
+    let addrs = [server.addr("framecast capture page  "), server.addr("framecast viewer page   ")];
+    let line = server.log.recv_timeout(PATIENCE).unwrap();
+    for part in [concat!("framecast ", env!("CARGO_PKG_VERSION"), " started"), &addrs[0], &addrs[1]]
+    {
+        assert!(line.contains(part), "{part}: {line}");
+    }
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", server.child.id())).unwrap();
+    let open_files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    let words: Vec<_> = open_files.split_whitespace().skip(3).collect();
+    assert!(words[0] == words[1] && words[0] != "64", "{open_files}");
+}
+
+#[test]
 fn the_log_can_be_json() {
     let args = [&["--log-format", "json", "--log", "info"][..], &FREE[..]].concat();
     let mut server = Server::start(framecast(&args));

@@ -8,11 +8,11 @@ use std::{collections::BTreeMap, fs, path::Path};
 fn allowed(module: &str) -> &'static [&'static str] {
     match module {
         "wire" | "telemetry" | "synth" => &[],
-        "net" | "relay" => &["wire"],
+        "net" | "relay" => &["wire", "telemetry"],
         "ingest" => &["relay", "wire", "net", "synth"],
         "view" => &["relay", "wire", "net"],
         "store" => &["relay", "wire"],
-        "http" => &["ingest", "view", "net", "wire"],
+        "http" => &["ingest", "view", "net", "wire", "telemetry"],
         "publish" => &["synth", "wire"],
         "config" => &["relay", "wire", "store"],
         other => panic!("module {other} is new: give it a row here and in src/lib.rs"),

@@ -136,6 +136,74 @@ async fn a_multipart_body_is_a_camera_until_it_ends() {
 }
 
 #[tokio::test]
+async fn curl_pushes_a_picture_as_a_form() {
+    let relay = Relay::start().await;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let picture = jpeg(640, 480, 3);
+    std::fs::write(file.path(), &picture).unwrap();
+    let form = format!("file=@{};type=image/jpeg", file.path().display());
+    let curl = tokio::process::Command::new("curl")
+        .args(["-sS", "-m", "5", "-w", "%{http_code}", "-F", &form, &relay.publish_url("form")])
+        .output();
+    let answer = curl.await.unwrap().stdout;
+    let summary = r#"{"camera":"form","frames":1,"refused":{}}200"#;
+    assert_eq!(String::from_utf8_lossy(&answer), summary);
+    let got = relay.get("/api/cameras/form/frame.jpg").await;
+    assert_eq!(got.bytes().await.unwrap(), picture);
+}
+
+#[tokio::test]
+async fn a_push_without_one_good_picture_is_told_what_to_do() {
+    let relay = Relay::start().await;
+    let picture = jpeg(64, 48, 1);
+    let cut = &picture[..picture.len() - 20];
+    for (boundary, body, status, code) in [
+        ("a", [b"--b\r\n\r\n", &picture[..], b"\r\n--b--\r\n"].concat(), 422, "no_pictures"),
+        ("a", b"--a--\r\n".to_vec(), 422, "no_pictures"),
+        ("a", vec![], 422, "no_pictures"),
+        ("a", b"--a\r\n\r\nhello\r\n--a--\r\n".to_vec(), 422, "not_jpeg"),
+        ("a", [b"--a\r\n\r\n", cut, b"\r\n--a\r\n\r\nhello\r\n"].concat(), 422, "truncated"),
+        ("a", b"--a\r\nContent-Length: 5000000\r\n\r\n\r\n--a--\r\n".to_vec(), 413, "too_large"),
+    ] {
+        let kind = format!("multipart/x-mixed-replace; boundary={boundary}");
+        let told = String::from_utf8_lossy(&body[..body.len().min(12)]).into_owned();
+        let answer = post(&relay.publish_url("door"), &kind, body).await;
+        assert_eq!(error(answer).await, (status, code.into()), "{told:?}");
+    }
+    let answer = post(&relay.publish_url("door"), "video/x-motion-jpeg", cut.to_vec()).await;
+    assert_eq!(error(answer).await, (422, "truncated".into()));
+}
+
+#[tokio::test]
+async fn a_push_takes_a_camera_with_its_first_good_picture() {
+    let relay = Relay::start().await;
+    let mut owner = open(&relay, "door", "").await;
+    chunk(&mut owner, &jpeg(64, 48, 1)).await;
+    until(|| relay.registry.get("door").is_some_and(|it| it.snapshot().frames == 1)).await;
+    // Of a push that says nothing, and of one that sends rubbish.
+    let kind = "Content-Type: multipart/x-mixed-replace; boundary=x\r\n";
+    let mut newer = open(&relay, "door", kind).await;
+    chunk(&mut newer, b"--x\r\n\r\nhello\r\n--x\r\n").await;
+    let camera = relay.registry.get("door").unwrap();
+    until(|| camera.snapshot().drops.get("not_jpeg") == Some(&1)).await;
+    chunk(&mut owner, &jpeg(64, 48, 2)).await;
+    until(|| camera.snapshot().frames == 2).await;
+    chunk(&mut newer, &[b"\r\n", &jpeg(64, 48, 3)[..]].concat()).await;
+    let told = answer(owner).await;
+    assert!(told.starts_with("HTTP/1.1 409 "), "{told}");
+    until(|| camera.snapshot().frames == 3).await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_had_is_said_before_the_body_is_sent() {
+    let limits = Limits { max_cameras: 1, ..Limits::default() };
+    let relay = Relay::with(limits).await;
+    let _steady = relay.steady("door").await;
+    let told = answer(open(&relay, "yard", "").await).await;
+    assert!(told.starts_with("HTTP/1.1 503 ") && told.contains("too_many_cameras"), "{told}");
+}
+
+#[tokio::test]
 async fn a_push_that_is_taken_over_ends_with_409() {
     let relay = Relay::start().await;
     let mut older = open(&relay, "door", "").await;

@@ -13,8 +13,8 @@ use framecast::{
         Ingest, dialect,
         webrtc::{Candidates, Port},
     },
-    net::server_socket,
-    relay::{Clock, Limits, Presence, Registry, Transport},
+    net::{Talk, server_socket},
+    relay::{Clock, Frame, Limits, Presence, Registry, Transport},
     wire::jpeg,
 };
 use futures_util::{SinkExt, StreamExt};
@@ -45,7 +45,7 @@ async fn a_registered_client_publishes_directly_wrapped_and_as_bytes() {
     eventually("three frames", || server.seq(camera) == 3).await;
     let known = server.camera(camera).unwrap();
     assert_eq!(known.latest().unwrap().jpeg(), picture(3));
-    assert_eq!(known.cached()[0].jpeg(), picture(1), "to the byte");
+    assert_eq!(known.cached(usize::MAX, Frame::jpeg)[0], picture(1), "to the byte");
     assert_eq!(known.latest().unwrap().captured_us, 0);
     let presence = known.presence();
     assert!(matches!(presence, Presence::Online { transport: Transport::Legacy, .. }));
@@ -381,7 +381,7 @@ async fn a_socket_without_a_sign_of_life_is_closed_and_one_that_answers_pings_is
         let theirs = server_socket(theirs, bytes::Bytes::new(), 64 << 10).await;
         let (ingest, port) = (Ingest { registry: registry.clone() }, port.clone());
         tokio::spawn(async move {
-            dialect::serve(theirs, &ingest, &port, CancellationToken::new()).await;
+            dialect::serve(Talk::new(theirs), &ingest, &port, CancellationToken::new()).await;
         });
         WebSocketStream::from_raw_socket(ours, Role::Client, None).await
     };

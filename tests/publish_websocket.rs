@@ -4,11 +4,14 @@
 
 mod common;
 
-use std::time::Duration;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use common::{Relay, jpeg, raw, until};
 use framecast::{
-    relay::Limits,
+    relay::{Camera, Limits, Transport},
     wire::{
         fragment::{PartHeader, split},
         jpeg::skeleton,
@@ -21,6 +24,9 @@ use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
     tungstenite::{Message, protocol::frame::coding::CloseCode},
 };
+
+const SECOND: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 struct Publisher(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
@@ -41,6 +47,15 @@ impl Publisher {
 
     async fn binary(&mut self, bytes: Vec<u8>) {
         self.0.send(Message::binary(bytes)).await.unwrap();
+    }
+
+    /// Sends a picture and returns its camera.
+    async fn first(&mut self, relay: &Relay, camera: &str) -> Arc<Camera> {
+        let picture = jpeg(64, 48, 1);
+        self.binary(picture.clone()).await;
+        let arrived = || relay.registry.get(camera)?.latest();
+        until(|| arrived().is_some_and(|frame| frame.jpeg() == picture)).await;
+        relay.registry.get(camera).unwrap()
     }
 
     async fn message(&mut self) -> Message {
@@ -83,11 +98,8 @@ fn part(part: u16, parts: u16, frame_len: u32, payload: usize) -> Vec<u8> {
 async fn whole_jpegs_and_parts_become_frames() {
     let relay = Relay::start().await;
     let mut publisher = Publisher::open(&relay, "door?name=Front%20door").await;
-    let camera = relay.registry.get("door").unwrap();
-    assert!(camera.snapshot().online, "from the connection on");
+    let camera = publisher.first(&relay, "door").await;
     assert_eq!(camera.name(), "Front door");
-    publisher.binary(jpeg(64, 48, 1)).await;
-    until(|| camera.snapshot().frames == 1).await;
     let picture = jpeg(640, 480, 2);
     let mut parts = split(&picture, 1, 0, 5000).unwrap();
     assert!(parts.len() > 3);
@@ -118,9 +130,9 @@ async fn whole_jpegs_and_parts_become_frames() {
 #[tokio::test]
 async fn a_socket_that_is_gone_takes_its_camera_offline() {
     let relay = Relay::start().await;
-    let publisher = Publisher::open(&relay, "door").await;
+    let mut publisher = Publisher::open(&relay, "door").await;
+    let camera = publisher.first(&relay, "door").await;
     drop(publisher);
-    let camera = relay.registry.get("door").unwrap();
     until(|| !camera.snapshot().online).await;
     assert_eq!(camera.snapshot().reason.as_deref(), Some("publisher disconnected"));
 }
@@ -129,21 +141,42 @@ async fn a_socket_that_is_gone_takes_its_camera_offline() {
 async fn the_newest_publisher_has_the_camera() {
     let relay = Relay::start().await;
     let mut older = Publisher::open(&relay, "door").await;
+    let camera = older.first(&relay, "door").await;
     let mut newer = Publisher::open(&relay, "door").await;
+    newer.binary(jpeg(64, 48, 2)).await;
     let told = older.text().await;
     assert_eq!((&told["type"], &told["camera"]), (&json!("replaced"), &json!("door")));
     assert_eq!(older.close_code().await, 4001);
-    newer.binary(jpeg(64, 48, 1)).await;
-    let camera = relay.registry.get("door").unwrap();
-    until(|| camera.snapshot().frames == 1).await;
+    until(|| camera.snapshot().frames == 2).await;
     assert!(camera.snapshot().online);
+}
+
+#[tokio::test]
+async fn who_sends_no_good_picture_takes_no_camera() {
+    let relay = Relay::start().await;
+    let steady = relay.steady("door").await;
+    let mut silent = Publisher::open(&relay, "door").await;
+    silent.0.send(Message::text(r#"{"type":"ping","t":1}"#)).await.unwrap();
+    assert_eq!(silent.text().await["type"], "pong");
+    steady.undisturbed().await;
+    silent.binary(b"hello".to_vec()).await;
+    assert_eq!(silent.error().await, "not_jpeg");
+    silent.binary(part(0, 2, 100, 50)).await;
+    drop(silent);
+    let camera = relay.registry.get("door").unwrap();
+    let frames = camera.snapshot().frames;
+    until(|| camera.snapshot().frames > frames + 5).await;
+    let snapshot = camera.snapshot();
+    assert_eq!(snapshot.transport, Some(Transport::Http));
+    assert!(snapshot.online, "{snapshot:?}");
 }
 
 #[tokio::test]
 async fn what_cannot_be_served_is_said_before_the_close() {
     let limits = Limits { max_cameras: 1, ..Limits::default() };
     let relay = Relay::with(limits).await;
-    let _first = Publisher::open(&relay, "door").await;
+    let mut first = Publisher::open(&relay, "door").await;
+    first.first(&relay, "door").await;
     for (path, code, close) in [
         ("-", "bad_camera_id", 4000),
         ("a%20b", "bad_camera_id", 4000),
@@ -159,6 +192,7 @@ async fn what_cannot_be_served_is_said_before_the_close() {
 async fn a_shutdown_is_announced() {
     let relay = Relay::start().await;
     let mut publisher = Publisher::open(&relay, "door").await;
+    publisher.first(&relay, "door").await;
     let draining = relay.drain();
     assert_eq!(publisher.error().await, "draining");
     assert_eq!(publisher.close_code().await, u16::from(CloseCode::Away));
@@ -188,7 +222,7 @@ async fn bad_messages_are_refused_and_the_stream_goes_on() {
         let mut publisher = Publisher::open(&relay, "door").await;
         publisher.0.send(bad).await.unwrap();
         assert_eq!(publisher.error().await, code);
-        let camera = relay.registry.get("door").unwrap();
+        let camera = publisher.first(&relay, "door").await;
         let before = camera.snapshot();
         publisher.binary(jpeg(64, 48, before.frames as u32 + 50)).await;
         until(|| camera.snapshot().frames == before.frames + 1).await;
@@ -220,11 +254,11 @@ async fn a_flood_of_bad_messages_is_answered_once_a_second() {
 async fn a_part_that_never_comes_is_counted_as_lost() {
     let relay = Relay::start().await;
     let mut publisher = Publisher::open(&relay, "door").await;
+    let camera = publisher.first(&relay, "door").await;
     publisher.binary(part(0, 2, 100, 50)).await;
-    let camera = relay.registry.get("door").unwrap();
     until(|| camera.snapshot().drops.get("incomplete") == Some(&1)).await;
-    publisher.binary(jpeg(64, 48, 1)).await;
-    until(|| camera.snapshot().frames == 1).await;
+    publisher.binary(jpeg(64, 48, 2)).await;
+    until(|| camera.snapshot().frames == 2).await;
 }
 
 #[tokio::test]
@@ -233,6 +267,7 @@ async fn a_message_over_the_limit_closes_with_1009_and_says_why() {
     let steady = relay.steady("steady").await;
     for message in [Message::binary(vec![0; 5 << 20]), Message::text(" ".repeat(70_000))] {
         let mut publisher = Publisher::open(&relay, "door").await;
+        publisher.first(&relay, "door").await;
         // The server may close while this is still being sent.
         let _ = publisher.0.send(message).await;
         assert_eq!(publisher.error().await, "too_large");
@@ -250,7 +285,6 @@ async fn broken_websocket_frames_end_their_own_connection_only() {
     let upgrade = b"GET /publish/door HTTP/1.1\r\nHost: x\r\nConnection: keep-alive, Upgrade\r\n\
         Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-    let second = Duration::from_secs(3);
     // Garbage; not masked; a length beyond all bounds; a reserved opcode.
     for frame in [
         &[0xFF; 500][..],
@@ -258,13 +292,13 @@ async fn broken_websocket_frames_end_their_own_connection_only() {
         &[0x82, 0xFF, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 1, 2, 3, 4],
         &[0x83, 0x80, 1, 2, 3, 4],
     ] {
-        let answer = raw(relay.ingest, &[&upgrade[..], frame].concat(), second).await;
+        let began = Instant::now();
+        let answer = raw(relay.ingest, &[&upgrade[..], frame].concat(), PATIENCE).await;
         assert!(answer.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&answer));
-        let camera = relay.registry.get("door").unwrap();
-        until(|| !camera.snapshot().online).await;
+        assert!(began.elapsed() < PATIENCE, "the connection stays");
     }
     let not_websocket =
-        raw(relay.ingest, b"GET /publish/door HTTP/1.1\r\nHost: x\r\n\r\n", second).await;
+        raw(relay.ingest, b"GET /publish/door HTTP/1.1\r\nHost: x\r\n\r\n", SECOND).await;
     assert!(not_websocket.starts_with(b"HTTP/1.1 426 "));
     steady.undisturbed().await;
 }

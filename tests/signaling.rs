@@ -117,7 +117,7 @@ async fn hear_type(socket: &mut Socket, kind: &str) -> Value {
     }
 }
 
-/// Offers a camera and returns when it is online.
+/// Offers a camera, sends a picture, and returns when it is online.
 async fn publish(
     server: &Server,
     socket: &mut Socket,
@@ -130,7 +130,7 @@ async fn publish(
     let sdp = answer["sdp"].as_str().expect("an answer has an SDP");
     assert!(sdp.contains("typ host") && sdp.contains("max-message-size:262144"), "{sdp}");
     let channel = client.connect(sdp).await;
-    // The server's side is open when it has the client's acknowledgement.
+    channel.send(BytesMut::from(&jpeg(16, 9)[..])).await.expect("sent");
     within(Duration::from_secs(5), "it comes online", || server.offline(camera).is_none()).await;
     (client, channel)
 }
@@ -174,7 +174,7 @@ async fn frames_whole_and_in_parts_are_published_and_reported() {
             break feedback;
         }
     };
-    assert_eq!((&feedback["received"], &feedback["camera"]), (&json!(2), &json!("door")));
+    assert_eq!((&feedback["received"], &feedback["camera"]), (&json!(3), &json!("door")));
     let camera = server.ingest.registry.get("door").expect("published");
     let newest = camera.latest().expect("a frame");
     assert_eq!(newest.jpeg(), &large[..]);
@@ -241,12 +241,30 @@ async fn a_newer_publisher_takes_the_camera_and_the_older_is_told() {
     let mut socket = server.connect().await;
     let (_client, _channel) = publish(&server, &mut socket, "door").await;
     let id = CameraId::parse("door").expect("an id");
-    let newer = Publisher { transport: Transport::Http, name: None };
+    let newer = Publisher::over(Transport::Http);
     let _producer = server.ingest.registry.publish(&id, newer).expect("published");
     let told = hear_type(&mut socket, "replaced").await;
     assert_eq!(told["camera"], "door");
     assert_eq!(hear_close(&mut socket).await, 4001);
     assert_eq!(server.offline("door"), None, "the newer publisher has it");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_channel_without_a_good_picture_takes_nothing() {
+    let server = Server::start();
+    let id = CameraId::parse("door").expect("an id");
+    let publisher = Publisher::over(Transport::Http);
+    let owner = server.ingest.registry.publish(&id, publisher).expect("published");
+    let mut socket = server.connect().await;
+    let (mut client, offer) = Client::offer(Channel::FromServer, "127.0.0.1:0").await;
+    say(&mut socket, json!({"type": "offer", "camera": "door", "sdp": offer})).await;
+    let answer = hear_type(&mut socket, "answer").await;
+    let channel = client.connect(answer["sdp"].as_str().expect("an SDP")).await;
+    channel.send(BytesMut::from(&b"hello"[..])).await.expect("sent");
+    assert_eq!(hear_type(&mut socket, "error").await["code"], "not_jpeg");
+    assert!(!owner.is_replaced());
+    channel.send(BytesMut::from(&jpeg(16, 9)[..])).await.expect("sent");
+    within(Duration::from_secs(3), "it takes the camera", || owner.is_replaced()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -304,7 +322,7 @@ async fn bad_messages_are_told_and_harm_nothing() {
     loop {
         let message = hear(&mut socket).await.expect("still open");
         assert_eq!(message["type"], "feedback", "{message}");
-        if message["received"] == 1 {
+        if message["received"] == 2 {
             break;
         }
     }
@@ -413,7 +431,7 @@ async fn bad_input_on_the_channel_is_told_and_disturbs_neither_this_camera_nor_a
 
     let feedback = loop {
         let feedback = hear_type(&mut socket, "feedback").await;
-        if feedback["received"] == good + 1 {
+        if feedback["received"] == good + 2 {
             break feedback;
         }
     };
@@ -425,7 +443,7 @@ async fn bad_input_on_the_channel_is_told_and_disturbs_neither_this_camera_nor_a
     println!("{sent} pictures of the other camera meanwhile");
     let yard = server.ingest.registry.get("yard").expect("online").snapshot();
     assert!(yard.online && yard.drops.is_empty(), "{yard:?}");
-    assert_eq!(yard.frames, sent);
+    assert_eq!(yard.frames, 1 + sent);
     say(&mut other_socket, json!({"type": "bye"})).await;
     while let Ok(message) = hear(&mut other_socket).await {
         assert_ne!(message["type"], "error", "{message}");

@@ -14,7 +14,10 @@ use tokio::{
     net::TcpStream,
     time::{Instant, sleep, timeout},
 };
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungstenite::Message};
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream, connect_async,
+    tungstenite::{Error as WsError, Message},
+};
 use view_port::{PATIENCE, ViewPort, at_30_fps, put};
 
 type Client = WebSocketStream<MaybeTlsStream<TcpStream>>;
@@ -319,6 +322,15 @@ async fn viewers_are_told_of_the_shutdown() {
     relay.lifetime.tasks.close();
     assert_eq!(close_code(&mut client).await, 1001);
     drop(client);
+    for _ in 0..3 {
+        // While the others are told, and after that.
+        let late = connect_async(format!("ws://{}/stream", relay.addr)).await;
+        let Err(WsError::Http(answer)) = late else { panic!("{late:?}") };
+        assert_eq!(answer.status(), 503);
+        let body = String::from_utf8_lossy(answer.body().as_deref().unwrap_or_default());
+        assert!(body.contains("draining"), "{body}");
+        sleep(Duration::from_millis(300)).await;
+    }
     timeout(PATIENCE, relay.lifetime.tasks.wait()).await.expect("everything ends");
     task.abort();
 }

@@ -6,7 +6,7 @@
 //! A stranger's page can also have its own name answered with this server's address (DNS rebinding);
 //! then its `Origin` and `Host` agree. So a public name is only served if it is allowed.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use axum::{
     extract::{Request, State},
@@ -15,7 +15,16 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use crate::net::{ApiError, WebSocketUpgrade};
+use crate::{
+    net::{ApiError, WebSocketUpgrade},
+    telemetry::Seldom,
+};
+
+/// Between two lines of pages that were refused.
+const REFUSALS_PERIOD: Duration = Duration::from_secs(60);
+
+/// Most characters of a stranger's words in the log.
+const MAX_LOGGED: usize = 300;
 
 /// How long a browser may remember a preflight's answer, in seconds.
 const PREFLIGHT_MAX_AGE: &str = "600";
@@ -29,14 +38,28 @@ const EXPOSED: &str = "etag, x-framecast-seq, x-framecast-captured-us, x-frameca
 const PRIVATE_ZONES: [&str; 5] = [".localhost", ".local", ".home.arpa", ".internal", ".lan"];
 
 /// The sites of `--allow-origin`, beside the server's own pages and those on the same machine.
-#[derive(Debug, Clone, Default)]
-pub struct Origins(Arc<[String]>);
+#[derive(Debug, Clone)]
+pub struct Origins(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    allowed: Vec<String>,
+    /// For lines of pages that were refused.
+    refusals: Seldom,
+}
+
+impl Default for Origins {
+    fn default() -> Self {
+        Self::new(&[])
+    }
+}
 
 impl Origins {
     /// Each as a browser sends it, `https://host` or `http://host:port`; `*` is any.
     pub fn new(allowed: &[String]) -> Self {
         let plain = |origin: &String| origin.trim_end_matches('/').to_ascii_lowercase();
-        Self(allowed.iter().map(plain).collect())
+        let allowed = allowed.iter().map(plain).collect();
+        Self(Arc::new(Inner { allowed, refusals: Seldom::new(1, REFUSALS_PERIOD) }))
     }
 
     /// Whether the server may be called by this name: an address, a name that no public DNS can
@@ -47,7 +70,7 @@ impl Origins {
         host.parse::<IpAddr>().is_ok()
             || !host.contains('.')
             || PRIVATE_ZONES.iter().any(private)
-            || self.0.iter().any(|allowed| {
+            || self.0.allowed.iter().any(|allowed| {
                 let theirs = allowed.split_once("://").map(|(_, authority)| host_of(authority));
                 allowed == "*" || theirs == Some(&host)
             })
@@ -55,7 +78,7 @@ impl Origins {
 
     fn allow(&self, origin: &str, host: Option<&str>) -> bool {
         let origin = origin.to_ascii_lowercase();
-        if self.0.iter().any(|allowed| *allowed == "*" || *allowed == origin) {
+        if self.0.allowed.iter().any(|allowed| *allowed == "*" || *allowed == origin) {
             return true;
         }
         let (Some((_, theirs)), Some(ours)) = (origin.split_once("://"), host) else {
@@ -63,6 +86,19 @@ impl Origins {
         };
         // A page served on this machine, such as a page's development server, is its owner's.
         theirs.eq_ignore_ascii_case(ours) || is_loopback(theirs) && is_loopback(ours)
+    }
+
+    fn refuse(&self, request: Request, message: String) -> Response {
+        if let Some(unsaid) = self.0.refusals.event() {
+            let message: String = message.chars().take(MAX_LOGGED).collect();
+            tracing::warn!("request refused: {message:?}{unsaid}");
+        }
+        let error = ApiError::new("forbidden_origin", message);
+        let (mut parts, _) = request.into_parts();
+        match WebSocketUpgrade::from_parts(&mut parts) {
+            Some(upgrade) => upgrade.refuse(error),
+            None => error.into_response(),
+        }
     }
 }
 
@@ -92,7 +128,7 @@ pub(super) async fn guard(
         let message = format!(
             "this server is not known as {host}; to allow it: --allow-origin http://{host}"
         );
-        return refuse(request, message);
+        return origins.refuse(request, message);
     }
     let Some(origin) = request.headers().get(header::ORIGIN).cloned() else {
         return next.run(request).await;
@@ -102,7 +138,7 @@ pub(super) async fn guard(
         let message = format!(
             "pages of {origin} may not use this server; to allow it: --allow-origin {origin}"
         );
-        return refuse(request, message);
+        return origins.refuse(request, message);
     }
     let preflight = request.method() == Method::OPTIONS
         && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
@@ -125,15 +161,6 @@ pub(super) async fn guard(
 
 fn allow(headers: &mut HeaderMap, name: HeaderName, value: &'static str) {
     headers.insert(name, HeaderValue::from_static(value));
-}
-
-fn refuse(request: Request, message: String) -> Response {
-    let error = ApiError::new("forbidden_origin", message);
-    let (mut parts, _) = request.into_parts();
-    match WebSocketUpgrade::from_parts(&mut parts) {
-        Some(upgrade) => upgrade.refuse(error),
-        None => error.into_response(),
-    }
 }
 
 #[cfg(test)]

@@ -56,15 +56,19 @@ pub fn ingest_port(port: IngestPort) -> Router {
     let IngestPort { ingest, webrtc, shutdown, origins } = port;
     let shared = (ingest.clone(), webrtc.clone(), shutdown.clone());
     let signal = async move |upgrade: WebSocketUpgrade| {
+        let peer = upgrade.peer();
         upgrade.on_socket(signal::MAX_TEXT_BYTES, async move |socket| {
             let (ingest, webrtc, shutdown) = shared;
-            signaling::serve(Talk::new(socket), None, &ingest, &webrtc, shutdown).await;
+            let talk = Talk::new(socket).with_peer(peer);
+            signaling::serve(talk, None, &ingest, &webrtc, shutdown).await;
         })
     };
     let publish = ingest::routes(&ingest);
     let either = move |upgrade: WebSocketUpgrade| {
+        let peer = upgrade.peer();
         upgrade.on_socket(dialect::max_socket_message(&ingest), async move |socket| {
-            dialect::serve(socket, &ingest, &webrtc, shutdown).await;
+            let talk = Talk::new(socket).with_peer(peer);
+            dialect::serve(talk, &ingest, &webrtc, shutdown).await;
         })
     };
     let routes = publish.route("/signal", get(signal));

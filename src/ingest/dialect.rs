@@ -5,7 +5,7 @@
 
 use serde::Deserialize;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_tungstenite::{WebSocketStream, tungstenite::Message};
+use tokio_tungstenite::tungstenite::Message;
 use tokio_util::sync::CancellationToken;
 
 use super::{Ingest, ending::End, legacy, signaling, webrtc::Port};
@@ -24,18 +24,13 @@ pub fn max_socket_message(ingest: &Ingest) -> usize {
     max_message(ingest.registry.limits().frame.max_bytes)
 }
 
-/// Serves one publisher of either dialect, on a socket that takes [`max_socket_message`].
+/// Serves one publisher of either dialect, over a socket that takes [`max_socket_message`].
 ///
 /// Nothing is said before the client speaks: a legacy client expects nothing but answers.
-pub async fn serve<S>(
-    socket: WebSocketStream<S>,
-    ingest: &Ingest,
-    port: &Port,
-    shutdown: CancellationToken,
-) where
+pub async fn serve<S>(mut talk: Talk<S>, ingest: &Ingest, port: &Port, shutdown: CancellationToken)
+where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
-    let mut talk = Talk::new(socket);
     let first = tokio::select! {
         () = shutdown.cancelled() => Err(End::draining()),
         message = talk.next() => {

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
+use super::claim::{Claim, Denied};
 use crate::{
-    relay::{DropReason, Outcome, Producer, Refused, Stamp},
+    relay::{DropReason, Outcome, PublishError, Refused, Stamp, plausible},
     wire::{
         fragment::{Push, Reassembler},
         signal::Feedback,
@@ -47,12 +48,14 @@ pub enum Taken {
     Refused(Option<Fault>),
     /// A newer publisher has the camera; the session is over.
     Replaced,
+    /// The first good picture, and the camera cannot be had; the session is over.
+    NotNow(PublishError),
 }
 
-/// One publisher's session: takes its messages, holds its producer.
+/// One publisher's session: takes its messages, holds its camera from the first good picture on.
 #[derive(Debug)]
 pub struct FrameSink {
-    producer: Producer,
+    claim: Claim,
     reassembler: Reassembler,
     received: u64,
     lost: u64,
@@ -73,12 +76,12 @@ struct Reported {
 }
 
 impl FrameSink {
-    /// Starts a session for the producer's camera.
-    pub fn new(producer: Producer) -> Self {
-        let now = producer.now();
-        let reassembler = Reassembler::new(producer.limits().max_bytes, producer.headroom());
+    /// Starts a session for the claim's camera.
+    pub fn new(claim: Claim) -> Self {
+        let now = claim.clock().now();
+        let reassembler = Reassembler::new(claim.limits().max_bytes, claim.headroom());
         Self {
-            producer,
+            claim,
             reassembler,
             received: 0,
             lost: 0,
@@ -91,25 +94,25 @@ impl FrameSink {
         }
     }
 
-    /// The right to the camera.
-    pub fn producer(&self) -> &Producer {
-        &self.producer
+    /// Which camera, and whether it is this publisher's.
+    pub fn claim(&self) -> &Claim {
+        &self.claim
     }
 
     /// Takes the camera offline for this reason.
     pub fn close(self, reason: &str) {
-        self.producer.close(reason);
+        self.claim.close(reason);
     }
 
     /// Takes one binary message: a JPEG or a part.
     pub fn message(&mut self, message: &[u8]) -> Taken {
-        match self.reassembler.push(message, self.producer.now()) {
+        match self.reassembler.push(message, self.claim.clock().now()) {
             Ok(Push::Bare) => self.jpeg(message),
             Ok(Push::Whole(whole)) => {
                 let stamp =
                     Stamp { publisher_seq: Some(whole.seq), captured_us: whole.captured_us };
-                let len = whole.buf.len() - self.producer.headroom();
-                let published = self.producer.publish(whole.buf, stamp);
+                let len = whole.buf.len() - self.claim.headroom();
+                let published = self.claim.publish(whole.buf, stamp);
                 self.settle(published, len, stamp)
             }
             Ok(Push::Incomplete | Push::Late) => {
@@ -122,20 +125,20 @@ impl FrameSink {
 
     /// Takes one whole JPEG without a number or a time.
     pub fn jpeg(&mut self, jpeg: &[u8]) -> Taken {
-        let published = self.producer.publish_jpeg(jpeg, Stamp::default());
+        let published = self.claim.publish_jpeg(jpeg, Stamp::default());
         self.settle(published, jpeg.len(), Stamp::default())
     }
 
     /// Takes one whole JPEG that stands in `buf` behind the producer's headroom: no copy.
     pub fn built(&mut self, buf: Vec<u8>) -> Taken {
-        let len = buf.len() - self.producer.headroom();
-        let published = self.producer.publish(buf, Stamp::default());
+        let len = buf.len() - self.claim.headroom();
+        let published = self.claim.publish(buf, Stamp::default());
         self.settle(published, len, Stamp::default())
     }
 
     /// Drops a frame that came after a newer one, as its sender's own times say.
     pub fn late(&mut self) -> Taken {
-        self.producer.count(DropReason::Late, 1);
+        self.claim.count(DropReason::Late, 1);
         self.lost += 1;
         Taken::Ok
     }
@@ -143,7 +146,7 @@ impl FrameSink {
     /// Counts a frame that was refused before it could become one.
     pub fn refuse_frame(&mut self, code: &'static str, message: String) -> Taken {
         if let Some(reason) = DropReason::from_code(code) {
-            self.producer.count(reason, 1);
+            self.claim.count(reason, 1);
         }
         self.refuse(code, message)
     }
@@ -151,7 +154,7 @@ impl FrameSink {
     /// Counts a message that is of no kind a publisher may send, such as text on a binary channel.
     pub fn refuse(&mut self, code: &'static str, message: String) -> Taken {
         self.refused += 1;
-        let now = self.producer.now();
+        let now = self.claim.clock().now();
         let due = now >= self.fault_due;
         if due {
             self.fault_due = now + FAULT_PERIOD;
@@ -162,7 +165,7 @@ impl FrameSink {
     /// Gives up frames whose parts did not come, and sums up since the last call. Due at
     /// [`feedback_times`].
     pub fn feedback(&mut self) -> Feedback {
-        let now = self.producer.now();
+        let now = self.claim.clock().now();
         self.reassembler.expire(now);
         self.settle_losses();
         let seconds = now.saturating_duration_since(self.reported.at).as_secs_f64().max(0.001);
@@ -180,15 +183,15 @@ impl FrameSink {
         }
     }
 
-    fn settle(&mut self, published: Result<Outcome, Refused>, len: usize, stamp: Stamp) -> Taken {
+    fn settle(&mut self, published: Result<Outcome, Denied>, len: usize, stamp: Stamp) -> Taken {
         self.settle_losses();
         match published {
             Ok(Outcome::Published { .. }) => {
                 self.received += 1;
                 self.bytes += len as u64;
-                let captured =
-                    Some(self.producer.plausible(stamp.captured_us)).filter(|&us| us > 0);
-                self.age_ms = captured.map(|us| self.producer.unix_us().saturating_sub(us) / 1000);
+                let now_us = self.claim.clock().unix_us();
+                let captured = Some(plausible(stamp.captured_us, now_us)).filter(|&us| us > 0);
+                self.age_ms = captured.map(|us| now_us.saturating_sub(us) / 1000);
                 Taken::Ok
             }
             Ok(Outcome::Duplicate { .. }) => {
@@ -199,8 +202,9 @@ impl FrameSink {
                 self.lost += 1;
                 Taken::Ok
             }
-            Err(Refused::Replaced(_)) => Taken::Replaced,
-            Err(error) => self.refuse(error.code(), error.to_string()),
+            Err(Denied::NotNow(error)) => Taken::NotNow(error),
+            Err(Denied::Refused(Refused::Replaced(_))) => Taken::Replaced,
+            Err(Denied::Refused(error)) => self.refuse(error.code(), error.to_string()),
         }
     }
 
@@ -211,7 +215,7 @@ impl FrameSink {
             (self.reassembler.take_late(), DropReason::Late),
         ] {
             if n > 0 {
-                self.producer.count(reason, n);
+                self.claim.count(reason, n);
                 self.lost += n;
             }
         }

@@ -3,7 +3,7 @@
 //! Belongs here: what is done with a body, and the answers. Does not: reading the
 //! body, where a frame ends in it (`wire`), who holds a camera between two stills ([`Stills`]).
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::SocketAddr};
 
 use axum::{
     Json,
@@ -18,14 +18,13 @@ use serde_json::json;
 
 use super::{
     Ingest,
+    claim::{Claim, Denied},
     push_body::{Kind, Reader, Stop},
     stills::Stills,
 };
 use crate::{
-    net::{ApiError, Id, Lifetime, Query},
-    relay::{
-        CameraId, DropReason, Outcome, Producer, PublishError, Publisher, Refused, Stamp, Transport,
-    },
+    net::{ApiError, Id, Lifetime, Peer, Query},
+    relay::{CameraId, DropReason, Outcome, PublishError, Publisher, Refused, Stamp, Transport},
     wire::{envelope, jpeg::JpegError, mjpeg, multipart, pieces::Piece},
 };
 
@@ -74,23 +73,28 @@ impl HttpPush {
     async fn take(&self, asked: Asked<'_>, body: &mut Reader) -> Result<Response, ApiError> {
         let id = CameraId::parse(asked.camera);
         let id = id.map_err(|error| ApiError::new("bad_camera_id", error.to_string()))?;
-        let publisher = Publisher { transport: Transport::Http, name: asked.name };
+        let publisher =
+            Publisher { transport: Transport::Http, name: asked.name, from: asked.from };
+        let claim = Claim::new(&self.ingest.registry, id.clone(), publisher.clone())?;
         if asked.kind == Kind::Still {
             return self.still(&id, publisher, asked.length, body).await;
         }
         let (splitter, head) = self.splitter(&id, &asked.kind, body).await?;
-        let producer = self.ingest.registry.publish(&id, publisher)?;
-        let mut stream = Stream { producer, splitter, frames: 0, refused: BTreeMap::new() };
+        let mut stream =
+            Stream { claim, splitter, frames: 0, refused: BTreeMap::new(), fault: None };
         let ended = stream.run(head, body).await;
-        let Stream { producer, frames, refused, .. } = stream;
+        let Stream { claim, frames, refused, fault, .. } = stream;
         match ended {
             // `curl -T picture.jpg` does not say what it sends, and means one still.
             Ok(()) if frames == 1 && asked.length.is_some() => {
-                self.stills.adopt(producer, body.lifetime());
+                if let Some(producer) = claim.into_producer() {
+                    self.stills.adopt(producer, body.lifetime());
+                }
             }
-            Ok(()) => producer.close("the push ended"),
+            Ok(()) if frames == 0 => return Err(fault.unwrap_or_else(no_pictures)),
+            Ok(()) => claim.close("the push ended"),
             Err(error) => {
-                producer.close(&error.reason);
+                claim.close(&error.reason);
                 return Err(error.answer);
             }
         }
@@ -175,6 +179,7 @@ pub async fn push(
     State(door): State<HttpPush>,
     Id(camera): Id,
     Query(PublishQuery { name }): Query<PublishQuery>,
+    Peer(from): Peer,
     lifetime: Lifetime,
     headers: HeaderMap,
     body: Body,
@@ -187,7 +192,8 @@ pub async fn push(
     // A client may close right behind its last byte, and the connection then drops this request;
     // what has arrived by then still counts.
     let taking = tasks.spawn(async move {
-        let answer = door.take(Asked { camera: &camera, name, length, kind }, &mut body).await;
+        let asked = Asked { camera: &camera, name, from, length, kind };
+        let answer = door.take(asked, &mut body).await;
         body.drain();
         answer
     });
@@ -198,6 +204,7 @@ pub async fn push(
 struct Asked<'a> {
     camera: &'a str,
     name: Option<String>,
+    from: Option<SocketAddr>,
     length: Option<u64>,
     kind: Kind,
 }
@@ -209,10 +216,12 @@ enum Splitter {
 
 /// One endless body on its way to one camera.
 struct Stream {
-    producer: Producer,
+    claim: Claim,
     splitter: Splitter,
     frames: u64,
     refused: BTreeMap<&'static str, u64>,
+    /// What was wrong with the first that was refused.
+    fault: Option<ApiError>,
 }
 
 impl Stream {
@@ -226,7 +235,7 @@ impl Stream {
             } {
                 self.settle(piece)?;
             }
-            match body.chunk(Some(&self.producer)).await? {
+            match body.chunk(Some(&self.claim)).await? {
                 Some(next) => chunk = next,
                 None => break,
             }
@@ -239,24 +248,43 @@ impl Stream {
     }
 
     fn settle(&mut self, piece: Piece) -> Result<(), Stop> {
-        let (code, reason) = match piece {
-            Piece::Frame(buf) => match self.producer.publish(buf, Stamp::default()) {
+        let fault = match piece {
+            Piece::Frame(buf) => match self.claim.publish(buf, Stamp::default()) {
                 Ok(_) => {
                     self.frames += 1;
                     return Ok(());
                 }
-                Err(Refused::Replaced(_)) => return Err(Stop::replaced(&self.producer)),
+                Err(Denied::Refused(Refused::Replaced(camera))) => {
+                    return Err(Stop::replaced(&camera));
+                }
+                Err(Denied::NotNow(error)) => return Err(error.into()),
                 // Counted already.
-                Err(error) => (error.code(), None),
+                Err(Denied::Refused(error)) => error.into(),
             },
-            Piece::TooLarge { .. } => ("too_large", Some(DropReason::TooLarge)),
-            Piece::Garbage => ("not_jpeg", Some(DropReason::NotJpeg)),
+            Piece::TooLarge { bytes } => {
+                let max_bytes = self.claim.limits().max_bytes;
+                self.count(JpegError::TooLarge { bytes, max_bytes })
+            }
+            Piece::Garbage => self.count(JpegError::NotJpeg("a marker is missing in its header")),
             Piece::End => return Ok(()),
         };
-        if let Some(reason) = reason {
-            self.producer.count(reason, 1);
-        }
-        *self.refused.entry(code).or_default() += 1;
+        *self.refused.entry(fault.code).or_default() += 1;
+        self.fault.get_or_insert(fault);
         Ok(())
     }
+
+    /// Counts a picture that was refused before it could be published.
+    fn count(&self, error: JpegError) -> ApiError {
+        if let Some(reason) = DropReason::from_code(error.code()) {
+            self.claim.count(reason, 1);
+        }
+        Refused::from(error).into()
+    }
+}
+
+/// The answer to a body in which nothing was found that could be a picture.
+fn no_pictures() -> ApiError {
+    let message = "the body ended without a picture; in multipart each part needs a line with -- and \
+                   the boundary of the Content-Type before it, a blank line, and then a whole JPEG";
+    ApiError::new("no_pictures", message)
 }

@@ -2,6 +2,7 @@
 //!
 //! Belongs here: publishers' protocols. Does not: viewers, the cache, or who may publish what.
 
+mod claim;
 pub mod dialect;
 mod ending;
 mod frames;

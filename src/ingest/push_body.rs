@@ -9,10 +9,10 @@ use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use tokio::time::{Instant, timeout};
 
-use super::ending::End;
+use super::{claim::Claim, ending::End};
 use crate::{
     net::{ApiError, Lifetime},
-    relay::{Producer, PublishError, Refused},
+    relay::{CameraId, PublishError, Refused},
     wire::pieces::SplitError,
 };
 
@@ -63,9 +63,16 @@ impl Stop {
         Self { answer: ApiError::new(code, message), reason: reason.to_owned() }
     }
 
-    pub(super) fn replaced(producer: &Producer) -> Self {
-        let error = Refused::Replaced(producer.camera().id().clone());
+    pub(super) fn replaced(camera: &CameraId) -> Self {
+        let error = Refused::Replaced(camera.clone());
         Self { answer: error.into(), reason: End::replaced().reason }
+    }
+}
+
+/// Of a body that had no camera yet, so that no viewer has to be told.
+impl From<PublishError> for Stop {
+    fn from(error: PublishError) -> Self {
+        Self { reason: error.to_string(), answer: error.into() }
     }
 }
 
@@ -91,11 +98,8 @@ impl Reader {
         &self.lifetime
     }
 
-    /// The next bytes, `None` at the end. Ends early when `producer` is replaced.
-    pub(super) async fn chunk(
-        &mut self,
-        producer: Option<&Producer>,
-    ) -> Result<Option<Bytes>, Stop> {
+    /// The next bytes, `None` at the end. Ends early when `claim` has lost its camera.
+    pub(super) async fn chunk(&mut self, claim: Option<&Claim>) -> Result<Option<Bytes>, Stop> {
         let body = &mut self.body;
         let data = async move {
             loop {
@@ -112,8 +116,11 @@ impl Reader {
             }
         };
         let replaced = async {
-            match producer {
-                Some(producer) => producer.replaced().await,
+            match claim {
+                Some(claim) => {
+                    claim.replaced().await;
+                    claim.camera()
+                }
                 None => std::future::pending().await,
             }
         };
@@ -133,10 +140,7 @@ impl Reader {
                     Err(Stop::new("timeout", told, "no data from the publisher for 10 s"))
                 }
             },
-            () = replaced => match producer {
-                Some(producer) => Err(Stop::replaced(producer)),
-                None => Ok(None),
-            },
+            camera = replaced => Err(Stop::replaced(camera)),
         }
     }
 

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Ingest,
+    claim::Claim,
     ending::End,
     frames::{Fault, FrameSink, Taken, feedback_times},
     webrtc::{Event, Opener, Port, Reliability, Session},
@@ -50,8 +51,7 @@ struct Offered {
     camera: CameraId,
     publisher: Publisher,
     session: Session,
-    /// The camera itself, from the moment the channel is open: an offer that never connects
-    /// takes nothing from a publisher that sends.
+    /// From the moment the channel is open.
     sink: Option<FrameSink>,
 }
 
@@ -134,7 +134,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, S> {
         };
         match Session::answer(self.port, &offer.sdp, Opener::Server(reliability)).await {
             Ok((session, sdp)) => {
-                let publisher = Publisher { transport: Transport::WebRtc, name: offer.name };
+                let (transport, from) = (Transport::WebRtc, self.talk.peer());
+                let publisher = Publisher { transport, name: offer.name, from };
                 let offered = Offered { camera, publisher, session, sink: None };
                 self.say(&ToPublisher::Answer { camera: offered.camera.as_str(), sdp: &sdp });
                 if let Some(old) = self.offered.replace(offered) {
@@ -147,10 +148,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, S> {
 
     fn event(&mut self, event: Event) -> Result<(), End> {
         match event {
-            Event::Opened => return self.go_online(),
+            Event::Opened => return self.open(),
             Event::Binary(message) => {
                 // Unordered: a frame can overtake the acknowledgement that opens the channel.
-                self.go_online()?;
+                self.open()?;
                 let sink = self.offered.as_mut().and_then(|offered| offered.sink.as_mut());
                 let taken = sink.map(|sink| sink.message(&message));
                 return self.settle(taken);
@@ -174,18 +175,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, S> {
         Ok(())
     }
 
-    fn go_online(&mut self) -> Result<(), End> {
+    /// The camera is not taken before the first picture, but one that cannot be had is told now.
+    fn open(&mut self) -> Result<(), End> {
         let Some(offered) = self.offered.as_mut().filter(|offered| offered.sink.is_none()) else {
             return Ok(());
         };
-        let producer = self.ingest.registry.publish(&offered.camera, offered.publisher.clone())?;
-        offered.sink = Some(FrameSink::new(producer));
+        let (camera, publisher) = (offered.camera.clone(), offered.publisher.clone());
+        offered.sink = Some(FrameSink::new(Claim::new(&self.ingest.registry, camera, publisher)?));
         Ok(())
     }
 
     fn settle(&mut self, taken: Option<Taken>) -> Result<(), End> {
         match taken {
             Some(Taken::Replaced) => Err(End::replaced()),
+            Some(Taken::NotNow(error)) => Err(error.into()),
             Some(Taken::Refused(Some(Fault { code, message }))) => {
                 self.fault(code, &message);
                 Ok(())
@@ -250,7 +253,7 @@ fn reliability(channel: Channel) -> Result<Reliability, &'static str> {
 
 async fn replaced(sink: Option<&FrameSink>) {
     match sink {
-        Some(sink) => sink.producer().replaced().await,
+        Some(sink) => sink.claim().replaced().await,
         None => std::future::pending().await,
     }
 }

@@ -27,7 +27,8 @@ const DEMO: [(&str, &str, Variant); 2] = [
 pub fn start_demo(registry: &Arc<Registry>, lifetime: &Lifetime) {
     for (i, (id, name, variant)) in DEMO.into_iter().enumerate() {
         let id = CameraId::parse(id).expect("a test parses the demo's ids");
-        let publisher = Publisher { transport: Transport::Synthetic, name: Some(name.into()) };
+        let publisher =
+            Publisher { name: Some(name.into()), ..Publisher::over(Transport::Synthetic) };
         // The cameras take turns, so that their cost is spread.
         let start = Instant::now() + PERIOD * i as u32 / DEMO.len() as u32;
         let pattern = Pattern::new(640, 480, variant);

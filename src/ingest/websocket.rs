@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Ingest,
+    claim::Claim,
     ending::End,
     frames::{Fault, FrameSink, Taken, feedback_times},
     http_push::PublishQuery,
@@ -32,7 +33,7 @@ pub async fn upgrade(
     lifetime: Lifetime,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, ApiError> {
-    let publisher = Publisher { transport: Transport::WebSocket, name };
+    let publisher = Publisher { transport: Transport::WebSocket, name, from: upgrade.peer() };
     let max_message = ingest.registry.limits().frame.max_bytes + fragment::HEADER_LEN;
     // Text has its own limit; a frame limit below it must not make it smaller.
     let max_message = max_message.max(MAX_TEXT_BYTES);
@@ -68,7 +69,7 @@ fn open(
     }
     let id = CameraId::parse(camera)
         .map_err(|error| End::cannot_serve("bad_camera_id", error.to_string()))?;
-    Ok(FrameSink::new(ingest.registry.publish(&id, publisher)?))
+    Ok(FrameSink::new(Claim::new(&ingest.registry, id, publisher)?))
 }
 
 struct Session<'a, S> {
@@ -85,7 +86,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
         let end = loop {
             let step = tokio::select! {
                 () = shutdown.cancelled() => Err(End::draining()),
-                () = self.sink.producer().replaced() => Err(End::replaced()),
+                () = self.sink.claim().replaced() => Err(End::replaced()),
                 message = self.talk.next() => match message {
                     Ok(Message::Text(text)) => self.text(&text),
                     Ok(message) => self.binary(&message.into_data()),
@@ -142,17 +143,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
                 Ok(())
             }
             Taken::Replaced => Err(End::replaced()),
+            Taken::NotNow(error) => Err(error.into()),
         }
     }
 
     fn feedback(&mut self) {
         let figures = self.sink.feedback();
-        let camera = self.sink.producer().camera().id().as_str();
+        let camera = self.sink.claim().camera().as_str();
         self.talk.mention(ToPublisher::Feedback { camera, figures: &figures }.to_json());
     }
 
     fn ended(&self, ended: Ended) -> End {
-        let max = self.sink.producer().limits().max_bytes;
+        let max = self.sink.claim().limits().max_bytes;
         End::of(ended, || {
             too_large(format!("a message is over the limit of {max} (--max-frame-bytes)"))
         })

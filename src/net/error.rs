@@ -45,7 +45,7 @@ impl ApiError {
             "too_large" => StatusCode::PAYLOAD_TOO_LARGE,
             "unsupported_media_type" => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "upgrade_required" => StatusCode::UPGRADE_REQUIRED,
-            "not_jpeg" | "truncated" | "unsupported_jpeg" | "too_many_pixels" => {
+            "no_pictures" | "not_jpeg" | "truncated" | "unsupported_jpeg" | "too_many_pixels" => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
             "stale" | "too_many_cameras" | "draining" => StatusCode::SERVICE_UNAVAILABLE,

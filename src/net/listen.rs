@@ -2,7 +2,12 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use super::{options, stalled::GiveUp};
+use super::{
+    answering::{Answer, Answering},
+    options,
+    stalled::GiveUp,
+};
+use crate::telemetry::Seldom;
 use axum::{Router, extract::ConnectInfo, http::Request};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -20,8 +25,8 @@ const MAX_CONNECTIONS: usize = 30_000;
 /// How long a client may take to send a request's header.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The same while draining: who says nothing then, such as a browser that connects ahead, must not
-/// hold up the end.
+/// The same while draining, also for those in the middle of a header then: who says nothing, such as
+/// a browser that connects ahead, must not hold up the end.
 const DRAINING_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Longest header of a request, in bytes: cookies and tokens fit many times over.
@@ -29,6 +34,9 @@ const MAX_HEADER: usize = 32 << 10;
 
 /// How long to wait after the system refused a new connection, for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Between two lines about that.
+const REFUSED_PERIOD: Duration = Duration::from_secs(10);
 
 /// What all connections of the server share: the signal to end, and who has not ended yet.
 #[derive(Debug, Clone, Default)]
@@ -45,8 +53,8 @@ pub struct Lifetime {
 #[derive(Debug, Clone)]
 pub(super) struct Place(#[allow(dead_code, reason = "held, not read")] Arc<OwnedSemaphorePermit>);
 
-/// Serves `router` on `listener`. At shutdown idle connections end at once and running requests by
-/// themselves; new ones get one answer each until the lifetime is closed.
+/// Serves `router` on `listener`. At shutdown connections without a request end within half a second,
+/// and running requests by themselves; new ones get one answer each until the lifetime is closed.
 ///
 /// Every request carries a [`Lifetime`] and a `ConnectInfo<SocketAddr>` in its extensions. A client
 /// that reads nothing for 30 s while there is something to read is dropped.
@@ -67,13 +75,14 @@ async fn accept(
     prepare: fn(&TcpStream) -> io::Result<()>,
 ) {
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let refusals = Seldom::new(1, REFUSED_PERIOD);
     loop {
         let Ok(place) = places.clone().acquire_owned().await else { return };
         let (stream, peer) = tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    refused(&error).await;
+                    refused(&error, &refusals).await;
                     continue;
                 }
             },
@@ -88,11 +97,14 @@ async fn accept(
         let place = Place(Arc::new(place));
         let draining = shutdown.is_cancelled();
         lifetime.tasks.spawn(async move {
+            let answering = Answering::default();
+            let begun = answering.clone();
             let service = service_fn(move |mut request: Request<Incoming>| {
                 request.extensions_mut().insert(ConnectInfo(peer));
                 request.extensions_mut().insert(shared.clone());
                 request.extensions_mut().insert(place.clone());
-                router.clone().oneshot(request)
+                let (answer, begun) = (router.clone().oneshot(request), begun.begin());
+                async move { answer.await.map(|response| Answer::of(response, begun)) }
             });
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
@@ -107,7 +119,10 @@ async fn accept(
                 // One that came while draining has its one answer still to get.
                 () = shutdown.cancelled(), if !draining => {
                     connection.as_mut().graceful_shutdown();
-                    connection.await
+                    tokio::select! {
+                        ended = connection.as_mut() => ended,
+                        () = answering.idle_for(DRAINING_TIMEOUT) => Ok(()),
+                    }
                 }
             };
             if let Err(error) = ended {
@@ -117,10 +132,15 @@ async fn accept(
     }
 }
 
-async fn refused(error: &io::Error) {
+async fn refused(error: &io::Error, refusals: &Seldom) {
     // A client that is gone before it was accepted is nobody's problem; the rest is the system's.
     if error.kind() != io::ErrorKind::ConnectionAborted {
-        tracing::warn!(%error, "cannot accept connections; is the limit of open files too low?");
+        if let Some(unsaid) = refusals.event() {
+            tracing::warn!(
+                "cannot accept connections: {error}; if these are too many open files, raise their \
+                 limit (LimitNOFILE= of a service, ulimit -Hn of a shell){unsaid}"
+            );
+        }
         tokio::time::sleep(ACCEPT_PAUSE).await;
     }
 }

@@ -4,6 +4,7 @@
 //! Belongs here: what both edges need of TCP, HTTP and WebSocket. Does not: cameras, frames, or
 //! what a message says.
 
+mod answering;
 mod error;
 mod listen;
 mod options;
@@ -15,7 +16,7 @@ mod upgrade;
 pub use error::ApiError;
 use listen::Place;
 pub use listen::{Lifetime, serve, serve_viewers};
-pub use request::{Id, Query};
+pub use request::{Id, Peer, Query};
 pub use talk::{Ended, Talk};
 pub use upgrade::{WebSocketUpgrade, close, close_code, heartbeat, server_socket};
 

@@ -1,8 +1,10 @@
 //! Reading a request, with this server's errors.
 
+use std::net::SocketAddr;
+
 use axum::{
     RequestPartsExt as _,
-    extract::{FromRequestParts, Path, rejection::QueryRejection},
+    extract::{ConnectInfo, FromRequestParts, Path, rejection::QueryRejection},
     http::request::Parts,
 };
 use serde::de::DeserializeOwned;
@@ -40,6 +42,24 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         let id = parts.extract::<Path<String>>().await;
         Ok(Self(id.map_or_else(|_| "\u{FFFD}".to_owned(), |Path(id)| id)))
+    }
+}
+
+/// Where the client connects from; `None` only where a router is called without a server.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer(pub Option<SocketAddr>);
+
+impl Peer {
+    pub(super) fn of(parts: &Parts) -> Self {
+        Self(parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(addr)| *addr))
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Peer {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        Ok(Self::of(parts))
     }
 }
 

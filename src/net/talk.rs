@@ -1,6 +1,8 @@
 //! A WebSocket as the ingest doors use it: reading and writing at once, bounded, with heartbeat.
 
-use std::{collections::VecDeque, future::poll_fn, pin::Pin, task::Poll, time::Duration};
+use std::{
+    collections::VecDeque, future::poll_fn, net::SocketAddr, pin::Pin, task::Poll, time::Duration,
+};
 
 use futures_util::{Sink as _, SinkExt as _, Stream as _};
 use tokio::{
@@ -41,6 +43,7 @@ pub struct Talk<S> {
     outbox: VecDeque<Message>,
     heard: Instant,
     ping: Interval,
+    peer: Option<SocketAddr>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
@@ -49,7 +52,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
         let mut ping = interval(heartbeat::PERIOD);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         ping.reset();
-        Self { socket, outbox: VecDeque::new(), heard: Instant::now(), ping }
+        Self { socket, outbox: VecDeque::new(), heard: Instant::now(), ping, peer: None }
+    }
+
+    /// With the peer's address, where that is known.
+    pub fn with_peer(self, peer: Option<SocketAddr>) -> Self {
+        Self { peer, ..self }
+    }
+
+    /// The peer's address, where that is known.
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.peer
     }
 
     /// Queues a text; it goes out during [`Self::next`].

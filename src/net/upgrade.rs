@@ -1,6 +1,6 @@
 //! The WebSocket upgrade (RFC 6455, section 4.2), handing over the bare TCP stream.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use axum::{
     body::Body,
@@ -23,7 +23,7 @@ use tokio_tungstenite::{
     },
 };
 
-use super::{ApiError, Lifetime, Place, Socket, stalled::GiveUp};
+use super::{ApiError, Lifetime, Peer, Place, Socket, stalled::GiveUp};
 
 /// Close codes of `docs/protocol.md`.
 pub mod close_code {
@@ -70,6 +70,7 @@ pub struct WebSocketUpgrade {
     accept: String,
     lifetime: Lifetime,
     place: Option<Place>,
+    peer: Option<SocketAddr>,
 }
 
 impl WebSocketUpgrade {
@@ -82,7 +83,7 @@ impl WebSocketUpgrade {
     where
         F: Future<Output = ()> + Send,
     {
-        let Self { on_upgrade, accept, lifetime, place } = self;
+        let Self { on_upgrade, accept, lifetime, place, peer: _ } = self;
         lifetime.tasks.spawn(async move {
             let upgraded = match on_upgrade.await {
                 Ok(upgraded) => upgraded,
@@ -131,6 +132,11 @@ impl WebSocketUpgrade {
         })
     }
 
+    /// Where the client connects from, where that is known.
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.peer
+    }
+
     /// The upgrade that a request asks for well.
     pub fn from_parts(parts: &mut Parts) -> Option<Self> {
         Self::check(parts).ok()
@@ -156,11 +162,17 @@ impl WebSocketUpgrade {
         let key = parts.headers.get(header::SEC_WEBSOCKET_KEY);
         let key = key.ok_or_else(|| bad("Sec-WebSocket-Key is missing"))?;
         let accept = derive_accept_key(key.as_bytes());
+        let lifetime = parts.extensions.get::<Lifetime>().cloned().unwrap_or_default();
+        // While draining HTTP says `Connection: close` in every answer, which is no upgrade.
+        if lifetime.shutdown.is_cancelled() {
+            let message = "the server is shutting down; connect again in some seconds";
+            return Err(ApiError::new("draining", message));
+        }
         let on_upgrade = parts.extensions.remove::<OnUpgrade>();
         let on_upgrade = on_upgrade.ok_or_else(|| bad("this connection cannot be upgraded"))?;
-        let lifetime = parts.extensions.get::<Lifetime>().cloned().unwrap_or_default();
         let place = parts.extensions.get::<Place>().cloned();
-        Ok(Self { on_upgrade, accept, lifetime, place })
+        let Peer(peer) = Peer::of(parts);
+        Ok(Self { on_upgrade, accept, lifetime, place, peer })
     }
 }
 

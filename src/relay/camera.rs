@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    net::SocketAddr,
     sync::{Arc, atomic::AtomicU64, atomic::Ordering::Relaxed},
     time::{Duration, Instant},
 };
@@ -14,6 +15,13 @@ use super::{
     CameraId, Clock, Consumer, Demand, DropReason, Drops, Frame, Latest, Viewing,
     track::{Budget, Track},
 };
+use crate::telemetry::{Seldom, Unsaid};
+
+/// Lines of one camera's comings and goings that are written at once: a publisher that comes, and
+/// comes back once or twice.
+const FIRST_LINES: u32 = 6;
+/// One that comes and goes without end has a line this often.
+const LINE_PERIOD: Duration = Duration::from_secs(60);
 
 /// How frames of a camera come in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -51,15 +59,17 @@ pub struct Publisher {
     /// The camera's name for people; the id if there is none. At most [`Publisher::MAX_NAME`]
     /// characters are kept.
     pub name: Option<String>,
+    /// Where it connects from, where that is known; for the log.
+    pub from: Option<SocketAddr>,
 }
 
 impl Publisher {
     /// Longest name, in characters.
     pub const MAX_NAME: usize = 80;
 
-    /// A publisher that gives its camera no name.
+    /// A publisher that gives its camera no name, from nowhere in particular.
     pub fn over(transport: Transport) -> Self {
-        Self { transport, name: None }
+        Self { transport, name: None, from: None }
     }
 }
 
@@ -90,6 +100,8 @@ pub struct Camera {
     pub(super) drops: Drops,
     pub(super) published: AtomicU64,
     owner: Mutex<Owner>,
+    /// For lines of its comings and goings.
+    pub(super) talk: Seldom,
     /// Grows with each publisher; the newest owns the camera.
     pub(super) epoch: watch::Sender<u64>,
     clock: Clock,
@@ -112,6 +124,7 @@ impl Camera {
             drops: Drops::default(),
             published: AtomicU64::new(0),
             owner: Mutex::new(Owner { presence, name: None, offline_at: Some(clock.now()) }),
+            talk: Seldom::new(FIRST_LINES, LINE_PERIOD),
             epoch: watch::Sender::new(0),
             clock,
         }
@@ -144,9 +157,17 @@ impl Camera {
         self.track.state.lock().ring.at(then).cloned()
     }
 
-    /// What the cache holds, oldest first.
-    pub fn cached(&self) -> Vec<Frame> {
-        self.track.state.lock().ring.iter().cloned().collect()
+    /// `what` of the newest `most` frames in the cache, oldest first. Made under the lock that frames
+    /// come in by: to be short, and no more than is needed.
+    pub fn cached<T>(&self, most: usize, what: impl FnMut(&Frame) -> T) -> Vec<T> {
+        let state = self.track.state.lock();
+        let older = state.ring.len().saturating_sub(most);
+        state.ring.iter().skip(older).map(what).collect()
+    }
+
+    /// Number of the oldest frame in the cache.
+    pub fn oldest_seq(&self) -> Option<u64> {
+        self.track.state.lock().ring.iter().next().map(|frame| frame.seq)
     }
 
     /// How long ago the newest frame came, or the same bytes again.
@@ -213,11 +234,13 @@ impl Camera {
         }
     }
 
-    /// A new publisher owns the camera from here on. Returns its epoch.
-    pub(super) fn take_over(&self, publisher: Publisher) -> u64 {
+    /// A new publisher owns the camera from here on. Returns its epoch, and whether it took the
+    /// camera from another.
+    pub(super) fn take_over(&self, publisher: Publisher) -> (u64, bool) {
         // Under the state's lock: no frame of the older publisher can follow.
         let _state = self.track.state.lock();
         let mut owner = self.owner.lock();
+        let taken = matches!(owner.presence, Presence::Online { .. });
         owner.presence =
             Presence::Online { since_us: self.clock.unix_us(), transport: publisher.transport };
         owner.offline_at = None;
@@ -233,7 +256,21 @@ impl Camera {
         }
         let epoch = *self.epoch.borrow() + 1;
         self.epoch.send_replace(epoch);
-        epoch
+        (epoch, taken)
+    }
+
+    /// Says what was held back of the camera's comings and goings, once that is due.
+    pub(super) fn say_overdue(&self) {
+        let Some(Unsaid(changes)) = self.talk.overdue() else { return };
+        let camera = self.id();
+        match self.presence() {
+            Presence::Online { transport, .. } => {
+                tracing::info!(%camera, over = %transport, changes, "camera came and went, is online");
+            }
+            Presence::Offline { reason, .. } => {
+                tracing::info!(%camera, %reason, changes, "camera came and went, is offline");
+            }
+        }
     }
 
     /// The publisher of `epoch` leaves. False when it no longer owned the camera.
@@ -306,7 +343,7 @@ pub struct Snapshot {
 pub struct CacheSnapshot {
     /// Frames.
     pub frames: usize,
-    /// Bytes, headers included.
+    /// Bytes of memory, with what each frame costs beside its picture.
     pub bytes: usize,
     /// Milliseconds between the oldest and the newest.
     pub span_ms: u64,

@@ -7,6 +7,11 @@ use bytes::Bytes;
 use super::CameraId;
 use crate::wire::{envelope, jpeg};
 
+/// Memory that a cached frame takes beside its message, in bytes: its place in the ring, twice, as a
+/// ring that grows doubles; the message's share count; and what the allocator keeps of both blocks.
+/// Without it a camera of tiny pictures would take several times what `--cache-bytes` allows.
+const OVERHEAD: usize = 2 * size_of::<Frame>() + 96;
+
 /// An immutable picture. One contiguous buffer **is** the message that binary viewers get
 /// (WebSocket header, envelope, JPEG); everything else is a slice of it. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -76,9 +81,9 @@ impl Frame {
         self.message.len() - usize::from(self.jpeg_at)
     }
 
-    /// Bytes that the cache counts for this frame.
+    /// Bytes that the cache counts for this frame: the message, and [`OVERHEAD`].
     pub(super) fn cost(&self) -> usize {
-        self.message.len()
+        self.message.len() + OVERHEAD
     }
 }
 

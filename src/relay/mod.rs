@@ -28,6 +28,6 @@ pub use counters::{DropReason, Drops};
 pub use frame::{Frame, Latest};
 pub use id::{BadCameraId, CameraId};
 pub use pacing::Pacer;
-pub use producer::{Outcome, Producer, Refused, Stamp};
+pub use producer::{Outcome, Producer, Refused, Stamp, plausible};
 pub use registry::{Limits, PublishError, Registry};
 pub use track::{Consumer, Demand, Next, Viewing};

@@ -161,14 +161,9 @@ impl Producer {
         *self.camera.epoch.borrow() != self.epoch
     }
 
-    /// The relay's steady time, for those who reassemble frames for this producer.
+    /// The relay's steady time.
     pub fn now(&self) -> Instant {
         self.registry.clock().now()
-    }
-
-    /// A capture time as it is published: 0 if it cannot be.
-    pub fn plausible(&self, captured_us: u64) -> u64 {
-        plausible(captured_us, self.unix_us())
     }
 
     /// Unix microseconds on the relay's clock.
@@ -184,7 +179,9 @@ impl Producer {
 
     fn release(&self, reason: &str) {
         if self.camera.release(self.epoch, reason) {
-            tracing::info!(camera = %self.camera.id(), reason, "camera offline");
+            if let Some(unsaid) = self.camera.talk.event() {
+                tracing::info!(camera = %self.camera.id(), reason, "camera offline{unsaid}");
+            }
             self.registry.changed();
         }
     }
@@ -199,7 +196,8 @@ impl Drop for Producer {
     }
 }
 
-fn plausible(captured_us: u64, now_us: u64) -> u64 {
+/// A capture time as it is published: 0 if it cannot be. All in Unix microseconds.
+pub fn plausible(captured_us: u64, now_us: u64) -> u64 {
     let fits = captured_us <= now_us.saturating_add(MAX_AHEAD_US)
         && captured_us >= now_us.saturating_sub(MAX_BEHIND_US);
     // A little ahead is the error of the clocks' comparison, not a picture from the future.

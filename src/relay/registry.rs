@@ -14,7 +14,10 @@ use thiserror::Error;
 use tokio::sync::watch;
 
 use super::{Camera, CameraId, Clock, Producer, Publisher, track::Budget};
-use crate::wire::jpeg;
+use crate::{telemetry::Seldom, wire::jpeg};
+
+/// Between two lines of publishers that are refused.
+const REFUSALS_PERIOD: Duration = Duration::from_secs(60);
 
 /// The relay's bounds.
 #[derive(Debug, Clone, Copy)]
@@ -78,6 +81,8 @@ pub struct Registry {
     clock: Clock,
     changes: watch::Sender<u64>,
     draining: AtomicBool,
+    /// For lines of publishers refused for want of room.
+    refusals: Seldom,
 }
 
 impl Registry {
@@ -98,6 +103,7 @@ impl Registry {
             clock,
             changes: watch::Sender::new(0),
             draining: AtomicBool::new(false),
+            refusals: Seldom::new(1, REFUSALS_PERIOD),
         })
     }
 
@@ -111,17 +117,34 @@ impl Registry {
         if self.draining.load(Relaxed) {
             return Err(PublishError::Draining);
         }
-        let transport = publisher.transport;
-        let (camera, epoch) = {
+        let (over, from) = (publisher.transport, publisher.from.map(tracing::field::display));
+        let (camera, (epoch, taken)) = {
             // Held over the take-over too, or a sweep could forget the camera in between.
             let _membership = self.membership.lock();
             let camera = self.get_or_add(id)?;
-            let epoch = camera.take_over(publisher);
-            (camera, epoch)
+            let taken = camera.take_over(publisher);
+            (camera, taken)
         };
         self.changed();
-        tracing::info!(camera = %id, over = %transport, "camera online");
+        if let Some(unsaid) = camera.talk.event() {
+            if taken {
+                tracing::info!(camera = %id, %over, from, "camera taken over by a newer publisher{unsaid}");
+            } else {
+                tracing::info!(camera = %id, %over, from, "camera online{unsaid}");
+            }
+        }
         Ok(Producer::new(self.clone(), camera, epoch))
+    }
+
+    /// Whether [`Self::publish`] would hand out this camera now. Takes nothing from anybody.
+    pub fn admits(&self, id: &CameraId) -> Result<(), PublishError> {
+        if self.draining.load(Relaxed) {
+            return Err(PublishError::Draining);
+        }
+        let room = self.cameras.contains_key(id)
+            || self.cameras.len() < self.limits.max_cameras
+            || self.list().iter().any(|camera| camera.offline_for().is_some());
+        if room { Ok(()) } else { Err(self.full(id)) }
     }
 
     /// A camera, if it was ever published here and not forgotten.
@@ -162,11 +185,12 @@ impl Registry {
         self.draining.store(true, Relaxed);
     }
 
-    /// Ages the caches of cameras that get no frames and forgets those long offline. To be called
-    /// once a second.
+    /// Ages the caches of cameras that get no frames, forgets those long offline, and logs what was
+    /// held back of those that come and go. To be called once a second.
     pub fn sweep(&self) {
         for camera in self.list() {
             camera.track.sweep(self.clock.now());
+            camera.say_overdue();
             if camera.idle_for().is_some_and(|idle| idle >= self.limits.forget_after) {
                 let _membership = self.membership.lock();
                 // Looked at again: it may have come back since.
@@ -181,6 +205,14 @@ impl Registry {
         self.changes.send_modify(|version| *version += 1);
     }
 
+    fn full(&self, refused: &CameraId) -> PublishError {
+        let error = PublishError::TooManyCameras(self.limits.max_cameras);
+        if let Some(unsaid) = self.refusals.event() {
+            tracing::warn!(camera = %refused, "publisher refused: {error}{unsaid}");
+        }
+        error
+    }
+
     /// Under the membership lock.
     fn get_or_add(&self, id: &CameraId) -> Result<Arc<Camera>, PublishError> {
         if let Some(camera) = self.get(id.as_str()) {
@@ -193,7 +225,7 @@ impl Registry {
             let oldest = offline.max_by_key(|(offline_for, _)| *offline_for);
             match oldest {
                 Some((_, oldest)) => self.forget(oldest),
-                None => return Err(PublishError::TooManyCameras(self.limits.max_cameras)),
+                None => return Err(self.full(id)),
             }
         }
         let camera = Arc::new(Camera::new(id.clone(), self.budget.clone(), self.clock));

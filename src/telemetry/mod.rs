@@ -4,6 +4,8 @@
 //! are counted.
 
 mod logs;
+mod seldom;
 pub mod stats;
 
 pub use logs::{BadFilter, init};
+pub use seldom::{Seldom, Unsaid};

@@ -70,7 +70,7 @@ pub struct Camera {
 pub struct Cache {
     /// Frames.
     frames: usize,
-    /// Bytes, headers included.
+    /// Bytes of memory, with what each frame costs beside its picture.
     bytes: usize,
     /// Milliseconds between the oldest and the newest.
     span_ms: u64,

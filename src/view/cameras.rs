@@ -57,9 +57,8 @@ pub(super) async fn frames(
     State(rest): State<Rest>,
     Id(id): Id,
 ) -> Result<Json<CachedFrames>, ApiError> {
-    let cached = rest.camera(&id)?.cached();
+    let camera = rest.camera(&id)?;
     let now = rest.view.registry.clock().now();
-    let newest = &cached[cached.len().saturating_sub(MAX_LISTED)..];
-    let frames = newest.iter().map(|frame| CachedFrame::new(frame, now)).collect();
+    let frames = camera.cached(MAX_LISTED, |frame| CachedFrame::new(frame, now));
     Ok(Json(CachedFrames { camera: id, frames }))
 }

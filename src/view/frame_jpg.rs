@@ -188,12 +188,12 @@ async fn newer(rest: &Rest, camera: &Arc<Camera>, after: u64, patience: Duration
 }
 
 fn not_in_cache(camera: &Camera, ago: Duration) -> ApiError {
-    let Some(oldest) = camera.cached().into_iter().next() else { return no_frame_yet(camera) };
+    let Some(oldest) = camera.oldest_seq() else { return no_frame_yet(camera) };
     let message = format!(
         "the cache of {} does not reach back {} ms; its oldest frame is {}, see /frames",
         camera.id(),
         millis(ago),
-        oldest.seq
+        oldest
     );
     ApiError::new("not_in_cache", message)
 }

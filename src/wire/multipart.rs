@@ -28,7 +28,9 @@ const MAX_BETWEEN: u64 = 64 << 10;
 #[derive(Debug)]
 pub struct Splitter {
     frame: FrameBuf,
-    /// With the leading `--`; empty until the first line has told it.
+    /// As in the Content-Type; empty where that says none.
+    said: Vec<u8>,
+    /// With the leading `--`; empty until the body's first delimiter has told it.
     boundary: Vec<u8>,
     line: Line,
     state: Where,
@@ -60,13 +62,11 @@ impl Splitter {
     /// `boundary` as in the Content-Type; without one, the body's first line tells it. Frames have
     /// at most `max_bytes`, each stands behind `headroom` free bytes.
     pub fn new(boundary: Option<&str>, max_bytes: usize, headroom: usize) -> Self {
-        // Some cameras write the two dashes into the parameter too.
-        let name = boundary
-            .map(|b| b.strip_prefix("--").unwrap_or(b))
-            .filter(|b| !b.is_empty() && b.len() + 2 <= MAX_BOUNDARY);
+        let said = boundary.filter(|b| !b.is_empty() && b.len() + 2 <= MAX_BOUNDARY);
         Self {
             frame: FrameBuf::new(max_bytes, headroom),
-            boundary: name.map(|name| [b"--", name.as_bytes()].concat()).unwrap_or_default(),
+            said: said.unwrap_or_default().into(),
+            boundary: Vec::new(),
             line: Line::default(),
             state: Where::Between { skipped: 0 },
         }
@@ -118,11 +118,29 @@ impl Splitter {
             return Ok(None);
         }
         let line = self.line.take();
-        let plausible = line.starts_with(b"--") && (3..=MAX_BOUNDARY).contains(&line.len());
-        if self.boundary.is_empty() && plausible {
-            self.boundary.clone_from(&line);
+        if self.boundary.is_empty() {
+            self.boundary = self.delimiter(&line).unwrap_or_default().into();
         }
         Ok(self.at_boundary(&line))
+    }
+
+    /// The delimiter that a body's line shows, if it is the first of it.
+    fn delimiter<'a>(&self, line: &'a [u8]) -> Option<&'a [u8]> {
+        let dashed = line.strip_prefix(b"--")?;
+        if self.said.is_empty() {
+            return (3..=MAX_BOUNDARY).contains(&line.len()).then_some(line);
+        }
+        // By the RFC the delimiter is two dashes and the boundary, which may begin with dashes of
+        // its own, as browsers' do. Some cameras write the delimiter itself into the Content-Type.
+        let within = |text: &[u8]| matches!(text.strip_prefix(&self.said[..]), Some(b"" | b"--"));
+        let len = if within(dashed) {
+            2 + self.said.len()
+        } else if within(line) {
+            self.said.len()
+        } else {
+            return None;
+        };
+        Some(&line[..len])
     }
 
     /// Whether the line is a boundary, and then on to what follows it.

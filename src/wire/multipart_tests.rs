@@ -88,6 +88,37 @@ fn a_boundary_with_its_dashes_in_the_parameter_is_understood() {
 }
 
 #[test]
+fn a_boundary_that_begins_with_dashes_of_its_own_is_understood() {
+    // Of curl -F, of Chromium, of Firefox, and the shortest.
+    for boundary in [
+        "------------------------d74496d66958873e",
+        "----WebKitFormBoundary7MA4YWxkTrZu0gW",
+        "-----------------------------735323031399963166993862150",
+        "-",
+    ] {
+        let a = picture(1);
+        let mut stream = Vec::new();
+        for field in ["name=\"note\"\r\n\r\n-- hello", "name=\"file\"\r\n\r\n"] {
+            let head = format!("--{boundary}\r\nContent-Disposition: form-data; {field}");
+            stream.extend_from_slice(head.as_bytes());
+            if field.ends_with("\r\n") {
+                stream.extend_from_slice(&a);
+            }
+            stream.extend_from_slice(b"\r\n");
+        }
+        stream.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
+        let pieces = [frame(b"-- hello"), frame(&a), Piece::End];
+        assert_eq!(split_by(Some(boundary), &stream), pieces, "{boundary}");
+    }
+}
+
+#[test]
+fn a_body_that_ends_with_its_first_delimiter_has_no_part() {
+    assert_eq!(split_by(Some("--x"), b"----x--\r\n"), [Piece::End]);
+    assert_eq!(split_by(Some("--x"), b"--x--\r\n"), [Piece::End]);
+}
+
+#[test]
 fn garbage_before_and_between_parts_is_stepped_over() {
     let a = picture(1);
     let long = vec![b'y'; 1000];

@@ -12,7 +12,7 @@ use framecast::{
         Ingest, dialect,
         webrtc::{Candidates, Dropper, Port},
     },
-    net::{self, Lifetime, WebSocketUpgrade},
+    net::{self, Lifetime, Talk, WebSocketUpgrade},
     relay::{Camera, Clock, Limits, Presence, Registry},
     view::{
         legacy_api::{self, StoreHealth},
@@ -67,7 +67,7 @@ impl Server {
         let door = async move |upgrade: WebSocketUpgrade| {
             let (ingest, port, shutdown) = (ingest.clone(), port.clone(), shutdown.clone());
             upgrade.on_socket(max, async move |socket| {
-                dialect::serve(socket, &ingest, &port, shutdown).await;
+                dialect::serve(Talk::new(socket), &ingest, &port, shutdown).await;
             })
         };
         let ingest = serve(more.route("/", get(door)), &lifetime).await;

@@ -54,7 +54,7 @@ pub async fn serve<S>(
     let mut connection = Connection {
         ingest,
         port,
-        publisher: Publisher::default(),
+        publisher: Publisher::connecting_from(talk.peer()),
         session: None,
         early: Vec::new(),
         fault_due: Instant::now(),
@@ -194,7 +194,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, S> {
                 self.fault(code, &message);
                 Ok(())
             }
-            Given::NotNow(error) => Err(error.into()),
+            Given::Taken(Taken::NotNow(error)) => Err(error.into()),
         }
     }
 

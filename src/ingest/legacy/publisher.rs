@@ -3,12 +3,15 @@
 //! Belongs here: registration, whose frame it is, the order of frames. Does not: sockets, or the
 //! messages' JSON.
 
+use std::net::SocketAddr;
+
 use crate::{
     ingest::{
         Ingest,
+        claim::Claim,
         frames::{Fault, FrameSink, Taken},
     },
-    relay::{CameraId, PublishError, Publisher as Publishes, Transport},
+    relay::{CameraId, Publisher as Publishes, Transport},
     wire::{
         envelope, jpeg,
         legacy::{Frame, decode_picture},
@@ -28,14 +31,13 @@ pub(super) enum Given {
     Taken(Taken),
     /// Not for any camera of this client.
     NoCamera(Fault),
-    /// The camera cannot be published now.
-    NotNow(PublishError),
 }
 
 /// See the module's header.
 #[derive(Debug, Default)]
 pub(super) struct Publisher {
     registered: Option<CameraId>,
+    from: Option<SocketAddr>,
     /// The camera itself, from the first good picture on: a client that only registers, or sends
     /// rubbish, takes nothing from a publisher that sends.
     sink: Option<FrameSink>,
@@ -43,6 +45,11 @@ pub(super) struct Publisher {
 }
 
 impl Publisher {
+    /// Nobody yet.
+    pub fn connecting_from(from: Option<SocketAddr>) -> Self {
+        Self { from, ..Self::default() }
+    }
+
     /// Gives the client its id, or checks that it is the one it has.
     pub fn register(&mut self, client: &str) -> Result<&CameraId, Fault> {
         if let Some(registered) = &self.registered
@@ -116,7 +123,7 @@ impl Publisher {
     /// Resolves when a newer publisher has taken the camera. Cancel safe.
     pub async fn replaced(&self) {
         match &self.sink {
-            Some(sink) => sink.producer().replaced().await,
+            Some(sink) => sink.claim().replaced().await,
             None => std::future::pending().await,
         }
     }
@@ -134,10 +141,12 @@ impl Publisher {
             if let Err(error) = jpeg::inspect(picture, &ingest.registry.limits().frame) {
                 return Err(self.refuse(error.code(), error.to_string()));
             }
-            let camera = self.identify(None).map_err(Given::NoCamera)?;
-            let publisher = Publishes::over(Transport::Legacy);
-            let producer = ingest.registry.publish(camera, publisher).map_err(Given::NotNow)?;
-            self.sink = Some(FrameSink::new(producer));
+            let camera = self.identify(None).map_err(Given::NoCamera)?.clone();
+            let (transport, from) = (Transport::Legacy, self.from);
+            let publisher = Publishes { transport, name: None, from };
+            let claim = Claim::new(&ingest.registry, camera, publisher)
+                .map_err(|error| Given::Taken(Taken::NotNow(error)))?;
+            self.sink = Some(FrameSink::new(claim));
         }
         Ok(self.sink.as_mut().expect("it was made above"))
     }

@@ -46,6 +46,9 @@ use crate::{
 /// work a frame.
 const TOGETHER: usize = 256;
 
+/// What a viewer is told when the server shuts down.
+const GOING: &str = "the server is shutting down";
+
 /// All streaming viewers of this server.
 #[derive(Debug, Clone)]
 pub struct Streams(Arc<Inner>);

@@ -29,6 +29,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    GOING,
     flow::Flow,
     messages,
     viewer::{Format, NOT_READING, Sent, Viewer},
@@ -367,14 +368,14 @@ impl Writer {
     /// Tells every viewer that the server goes, and waits a little until they have read it.
     async fn close_all(&mut self, mut commands: mpsc::Receiver<Command>) {
         for key in self.viewers.iter().map(|(key, _)| key).collect::<Vec<_>>() {
-            self.close(key, close_code::GOING_AWAY, "the server is shutting down");
+            self.close(key, close_code::GOING_AWAY, GOING);
         }
         let mut tick = tokio::time::interval(Duration::from_millis(50));
         while !self.viewers.is_empty() {
             tokio::select! {
                 Some((key, id)) = self.writable.next() => self.became_writable(key, id),
                 Some(command) = commands.recv() => match command {
-                    Command::Add(mut viewer) => viewer.die(),
+                    Command::Add(viewer) => self.turn_away(*viewer),
                     Command::Gone(_) => self.obey(command),
                     _ => {}
                 },

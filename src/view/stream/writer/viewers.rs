@@ -9,6 +9,7 @@ use crate::{
     net::close_code,
     relay::{CameraId, Pacer},
     view::stream::{
+        GOING,
         flow::Flow,
         messages,
         viewer::{Format, Sent, Viewer, Wants},
@@ -100,6 +101,14 @@ impl Writer {
             self.tell_if_unknown(key, &camera);
         }
         self.subscribe_wanted(key);
+    }
+
+    /// Tells a viewer that came while the server goes.
+    pub(super) fn turn_away(&mut self, viewer: Viewer) {
+        let id = viewer.id;
+        let key = self.viewers.insert(viewer);
+        self.keys.insert(id, key);
+        self.close(key, close_code::GOING_AWAY, GOING);
     }
 
     /// Brings a viewer's subscriptions in step with what it wants.
