@@ -24,7 +24,7 @@ use crate::{
     store::redis,
     telemetry::stats::{Figures, stats_loop},
     view::{
-        Rest, View,
+        Rest, Sent, View,
         legacy_api::{self, StoreHealth},
         stream::Streams,
     },
@@ -107,10 +107,6 @@ impl Server {
         let writers = writers.map_or(1, std::num::NonZeroUsize::get);
         let streams = Streams::start(registry.clone(), config.max_fps, writers, shutdown, tasks);
 
-        tasks.spawn(stats_loop(
-            figures(registry.clone(), streams.clone(), redis.clone()),
-            shutdown.clone(),
-        ));
         let origins = Origins::new(&config.allow_origins);
         let ingest_port = IngestPort {
             ingest,
@@ -119,8 +115,14 @@ impl Server {
             origins: origins.clone(),
         };
         let view_state = View { registry: registry.clone(), max_fps: config.max_fps };
-        let rest = Rest::new(view_state, shutdown.clone(), ingest_addr.port())
-            .with_figures(further_figures(streams.clone(), port.clone(), redis.clone()));
+        let rest = Rest::new(view_state, shutdown.clone(), ingest_addr.port());
+        let mjpeg = rest.mjpeg_sent().clone();
+        tasks.spawn(stats_loop(
+            figures(registry.clone(), streams.clone(), mjpeg.clone(), redis.clone()),
+            shutdown.clone(),
+        ));
+        let further = further_figures(streams.clone(), mjpeg, port, redis.clone());
+        let rest = rest.with_figures(further);
         let view_port = ViewPort { streams, rest, origins };
         tokio::spawn(net::serve(ingest_tcp, http::ingest_port(ingest_port), lifetime.clone()));
         tokio::spawn(net::serve_viewers(view, http::view_port(view_port), lifetime.clone()));
@@ -204,15 +206,17 @@ fn start_redis(
 /// What `/api/stats` tells beside the cameras.
 fn further_figures(
     streams: Streams,
+    mjpeg: Sent,
     port: Arc<Port>,
     redis: Option<redis::Handle>,
 ) -> impl Fn() -> Map<String, Value> {
     move || {
-        let (frames, bytes) = streams.sent();
-        let stream = json!({"viewers": streams.viewers(), "frames": frames, "bytes": bytes});
+        let sent = |sent: &Sent| json!({"frames": sent.frames(), "bytes": sent.bytes()});
+        let mut stream = sent(streams.sent());
+        stream["viewers"] = streams.viewers().into();
         let webrtc = json!({"sessions": port.sessions(), "datagrams": port.stats()});
         let redis = redis.as_ref().map(|redis| json!(redis.figures()));
-        [("stream", Some(stream)), ("webrtc", Some(webrtc)), ("redis", redis)]
+        [("stream", Some(stream)), ("mjpeg", Some(sent(&mjpeg))), ("webrtc", Some(webrtc)), ("redis", redis)]
             .into_iter()
             .filter_map(|(name, figures)| Some((name.to_owned(), figures?)))
             .collect()
@@ -233,6 +237,7 @@ fn store_probe(redis: Option<redis::Handle>) -> impl Fn() -> StoreHealth {
 fn figures(
     registry: Arc<Registry>,
     streams: Streams,
+    mjpeg: Sent,
     redis: Option<redis::Handle>,
 ) -> impl Fn() -> Figures {
     move || {
@@ -248,7 +253,7 @@ fn figures(
             // The sum of nothing is -0.0.
             fps_in: cameras.iter().map(|camera| camera.fps).sum::<f64>() + 0.0,
             frames_in: cameras.iter().map(|camera| camera.frames).sum(),
-            frames_out: streams.sent().0,
+            frames_out: streams.sent().frames() + mjpeg.frames(),
             cache_bytes: registry.cache_bytes(),
             redis: redis.as_ref().map(|redis| redis.figures().state.to_string()),
             drops: drops.into(),

@@ -22,6 +22,7 @@ use utoipa::IntoParams;
 use super::{
     answers::{Binary, ErrorAnswer},
     rest::Rest,
+    sent::Sent,
 };
 use crate::{
     net::{ApiError, Id, Query},
@@ -157,6 +158,7 @@ struct Parts {
     place: Arc<Semaphore>,
     clock: Clock,
     shutdown: CancellationToken,
+    sent: Sent,
     layout: &'static Layout,
     _viewing: Viewing,
 }
@@ -169,6 +171,7 @@ impl Parts {
             place: Arc::new(Semaphore::new(FRAMES_WAITING)),
             clock: rest.view.registry.clock(),
             shutdown: rest.shutdown.clone(),
+            sent: rest.sent.clone(),
             layout,
             _viewing: camera.viewing(),
             camera,
@@ -186,7 +189,9 @@ impl Parts {
         let place = self.place.clone().acquire_owned().await.ok()?;
         let frame = self.newest_due().await?;
         let ending = Ending { text: self.layout.after, _place: place };
-        Some([self.layout.header(&frame), frame.jpeg(), Bytes::from_owner(ending)])
+        let header = self.layout.header(&frame);
+        self.sent.frame(header.len() + frame.jpeg_len() + self.layout.after.len());
+        Some([header, frame.jpeg(), Bytes::from_owner(ending)])
     }
 
     /// The newest frame after the one before, once the pacer lets one go. Counts those left out.

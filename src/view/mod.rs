@@ -9,12 +9,14 @@ pub mod legacy_api;
 mod mjpeg;
 mod openapi;
 mod rest;
+mod sent;
 mod status;
 pub mod stream;
 
 use std::sync::Arc;
 
 pub use rest::{Rest, routes};
+pub use sent::Sent;
 
 use crate::relay::Registry;
 

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use utoipa::openapi::path::{HttpMethod, Operation};
 
-use super::{View, answers, cameras, frame_jpg, mjpeg, openapi, status};
+use super::{Sent, View, answers, cameras, frame_jpg, mjpeg, openapi, status};
 use crate::{
     net::ApiError,
     relay::{Camera, CameraId},
@@ -31,12 +31,14 @@ pub struct Rest {
     pub(super) shutdown: CancellationToken,
     pub(super) ingest_port: u16,
     pub(super) started: Instant,
+    /// Over MJPEG.
+    pub(super) sent: Sent,
     pub(super) figures: Arc<dyn Fn() -> Map<String, Value> + Send + Sync>,
 }
 
 impl fmt::Debug for Rest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { view, shutdown, ingest_port, started, figures: _ } = self;
+        let Self { view, shutdown, ingest_port, started, sent: _, figures: _ } = self;
         f.debug_struct("Rest")
             .field("view", view)
             .field("shutdown", shutdown)
@@ -52,7 +54,13 @@ impl Rest {
     /// API's description.
     pub fn new(view: View, shutdown: CancellationToken, ingest_port: u16) -> Self {
         let figures = Arc::new(Map::new);
-        Self { view, shutdown, ingest_port, started: Instant::now(), figures }
+        let (started, sent) = (Instant::now(), Sent::default());
+        Self { view, shutdown, ingest_port, started, sent, figures }
+    }
+
+    /// What was sent as MJPEG since the start.
+    pub fn mjpeg_sent(&self) -> &Sent {
+        &self.sent
     }
 
     /// Further figures for `server` of `/api/stats`, of parts that this module does not know;

@@ -40,6 +40,7 @@ use self::{
 use crate::{
     net::{ApiError, WebSocketUpgrade},
     relay::{CameraId, Registry},
+    view::Sent,
 };
 
 /// How many more viewers than another a writer takes before the other gets its share: they are 2 ms of
@@ -104,9 +105,9 @@ impl Streams {
         self.0.figures.viewers.load(Relaxed)
     }
 
-    /// Frames and bytes handed to the kernel since the start.
-    pub fn sent(&self) -> (u64, u64) {
-        (self.0.figures.frames.load(Relaxed), self.0.figures.bytes.load(Relaxed))
+    /// What was handed to the kernel since the start.
+    pub fn sent(&self) -> &Sent {
+        &self.0.figures.sent
     }
 
     /// Feeds the legacy protocol: every camera, `frame_update` only.

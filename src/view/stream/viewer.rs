@@ -10,6 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use indexmap::IndexMap;
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
@@ -66,12 +67,27 @@ pub(super) enum Sent {
     Dead,
 }
 
+/// A text message on its way.
+#[derive(Debug, Clone)]
+pub(super) struct Text {
+    /// The whole WebSocket frame.
+    pub message: Bytes,
+    /// The camera whose state it tells.
+    pub state_of: Option<CameraId>,
+}
+
+impl From<Bytes> for Text {
+    fn from(message: Bytes) -> Self {
+        Self { message, state_of: None }
+    }
+}
+
 pub(super) struct Viewer {
     pub id: u64,
     pub format: Format,
     pub wants: Wants,
     /// Keys of this viewer's subscriptions.
-    pub subscriptions: Vec<usize>,
+    pub subscriptions: IndexMap<CameraId, usize>,
     /// Index of the subscription to be served next, so that each gets its turn on a slow link.
     pub turn: usize,
     pub socket: Arc<TcpStream>,
@@ -81,7 +97,7 @@ pub(super) struct Viewer {
     /// A message that is begun: no other may come before its end.
     begun: Option<Bytes>,
     pong: Option<Bytes>,
-    texts: VecDeque<Bytes>,
+    texts: VecDeque<Text>,
     text_bytes: usize,
     close: Option<Bytes>,
     /// Set when the kernel took less than all, until it is writable again.
@@ -102,7 +118,7 @@ impl Viewer {
             id,
             format,
             wants,
-            subscriptions: Vec::new(),
+            subscriptions: IndexMap::new(),
             turn: 0,
             socket,
             ended,
@@ -141,18 +157,25 @@ impl Viewer {
         self.dead
     }
 
-    /// Queues a text message. False when too many wait: the viewer has to be closed.
+    /// Queues a text message. One with the state of a camera replaces an older one of that camera that
+    /// still waits. False when too many wait: the viewer has to be closed.
     #[must_use]
-    pub(super) fn text(&mut self, message: Bytes) -> bool {
+    pub(super) fn text(&mut self, text: Text) -> bool {
         if self.close_by.is_some() {
             return true;
         }
+        if let Some(camera) = &text.state_of
+            && let Some(older) = self.texts.iter().position(|t| t.state_of.as_ref() == Some(camera))
+            && let Some(older) = self.texts.remove(older)
+        {
+            self.text_bytes -= older.message.len();
+        }
         // The first in the queue always fits: the first message of all may list many cameras.
         let fits = self.texts.is_empty()
-            || self.texts.len() < MAX_TEXTS && self.text_bytes + message.len() <= MAX_TEXT_BYTES;
+            || self.texts.len() < MAX_TEXTS && self.text_bytes + text.message.len() <= MAX_TEXT_BYTES;
         if fits {
-            self.text_bytes += message.len();
-            self.texts.push_back(message);
+            self.text_bytes += text.message.len();
+            self.texts.push_back(text);
         }
         fits
     }
@@ -206,8 +229,8 @@ impl Viewer {
 
     fn next_text(&mut self) -> Option<Bytes> {
         let text = self.texts.pop_front()?;
-        self.text_bytes -= text.len();
-        Some(text)
+        self.text_bytes -= text.message.len();
+        Some(text.message)
     }
 
     /// Hands one whole message to the kernel, as much as it takes.

@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use super::{Watched, Writer};
 use crate::{
     relay::{Camera, CameraId},
-    view::stream::{messages, viewer::Viewer},
+    view::stream::{messages, viewer::{Text, Viewer}},
     wire::stream::ServerMessage,
 };
 
@@ -56,14 +54,14 @@ impl Writer {
     fn tell_status(&mut self, id: &CameraId) {
         let Some(watched) = self.cameras.get(id) else { return };
         let message = messages::text(&ServerMessage::Camera(&watched.status));
-        self.tell(id, message);
+        self.tell(id, &Text { message, state_of: Some(id.clone()) });
     }
 
     /// Sends a text to everybody who wants this camera.
-    pub(super) fn tell(&mut self, id: &CameraId, message: Bytes) {
+    pub(super) fn tell(&mut self, id: &CameraId, text: &Text) {
         let all = self.viewers.iter().filter(|(_, viewer)| viewer.wants.of(id).is_some());
         for key in all.map(|(key, _)| key).collect::<Vec<_>>() {
-            self.text(key, message.clone());
+            self.text(key, text.clone());
         }
     }
 
@@ -81,6 +79,6 @@ impl Writer {
         }
         self.cameras.remove(id);
         let message = messages::text(&ServerMessage::Gone { camera: id.as_str() });
-        self.tell(id, message);
+        self.tell(id, &Text { message, state_of: Some(id.clone()) });
     }
 }

@@ -17,7 +17,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+        atomic::AtomicUsize,
     },
     time::{Duration, Instant},
 };
@@ -37,6 +37,7 @@ use super::{
 use crate::{
     net::{close_code, heartbeat},
     relay::{Camera, CameraId, Consumer, DropReason, Latest, Next, Pacer, Registry, Viewing},
+    view,
     wire::{
         envelope::{Opcode, websocket_frame},
         stream::{CameraStatus, Counts, ServerMessage},
@@ -76,15 +77,7 @@ pub(super) enum Command {
 #[derive(Debug, Default)]
 pub(super) struct Figures {
     pub viewers: AtomicUsize,
-    pub frames: AtomicU64,
-    pub bytes: AtomicU64,
-}
-
-impl Figures {
-    fn count(&self, frames: u64, bytes: usize) {
-        self.frames.fetch_add(frames, Relaxed);
-        self.bytes.fetch_add(bytes as u64, Relaxed);
-    }
+    pub sent: view::Sent,
 }
 
 /// A camera that somebody here watches, or of which somebody may want to know.
@@ -248,7 +241,7 @@ impl Writer {
                 subscription.counts.sent += 1;
                 subscription.pacer.sent(at);
                 subscription.flow.sent(latest.seq, now);
-                self.figures.count(1, message.len());
+                self.figures.sent.frame(message.len());
                 if sent == Sent::Partly {
                     self.await_writable(self.subscriptions[key].viewer);
                 }
@@ -326,8 +319,8 @@ impl Writer {
     }
 
     fn tick(&mut self) {
-        let (second, slice) = (self.ticks / SLICES, self.ticks % SLICES);
         self.ticks += 1;
+        let (second, slice) = (self.ticks / SLICES, self.ticks % SLICES);
         let now = self.now();
         for key in (slice as usize..self.viewers.capacity()).step_by(SLICES as usize) {
             let Some(viewer) = self.viewers.get(key) else { continue };
@@ -341,7 +334,7 @@ impl Writer {
                 continue;
             }
             // Spread over the period by the viewers' numbers.
-            let turn = second + viewer.id;
+            let turn = second + viewer.id + 1;
             if turn.is_multiple_of(heartbeat::PERIOD.as_secs()) {
                 self.viewers[key].control(websocket_frame(Opcode::Ping, b""));
                 self.flush(key);
@@ -358,7 +351,7 @@ impl Writer {
         if viewer.format == Format::Legacy || !viewer.is_free() {
             return;
         }
-        let subscriptions = viewer.subscriptions.iter().map(|&s| &self.subscriptions[s]);
+        let subscriptions = viewer.subscriptions.values().map(|&s| &self.subscriptions[s]);
         let counts: BTreeMap<&str, Counts> =
             subscriptions.map(|s| (s.camera.id().as_str(), s.counts)).collect();
         let message = messages::text(&ServerMessage::Stats { cameras: &counts });

@@ -2,8 +2,6 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use bytes::Bytes;
-
 use super::{Command, MAX_WANTED, Subscription, Writer, wait};
 use crate::{
     net::close_code,
@@ -12,7 +10,7 @@ use crate::{
         GOING,
         flow::Flow,
         messages,
-        viewer::{Format, Sent, Viewer, Wants},
+        viewer::{Format, Sent, Text, Viewer, Wants},
     },
     wire::stream::{CameraStatus, Counts, PROTOCOL, ServerMessage},
 };
@@ -117,8 +115,8 @@ impl Writer {
         let gone: Vec<usize> = viewer
             .subscriptions
             .iter()
-            .copied()
-            .filter(|&s| viewer.wants.of(self.subscriptions[s].camera.id()).is_none())
+            .filter(|(camera, _)| viewer.wants.of(camera).is_none())
+            .map(|(_, &subscription)| subscription)
             .collect();
         for subscription in gone {
             self.unsubscribe(subscription);
@@ -162,7 +160,7 @@ impl Writer {
             consumer.skip_to(latest.as_ref().map_or(0, |latest| latest.seq));
             self.consumers.push(wait(watched.camera.clone(), consumer));
         }
-        self.viewers[key].subscriptions.push(subscription);
+        self.viewers[key].subscriptions.insert(camera.clone(), subscription);
         if let Some(latest) = latest {
             self.offer(subscription, &latest);
         }
@@ -194,21 +192,20 @@ impl Writer {
             watched.subscriptions.retain(|&other| other != key);
         }
         if let Some(viewer) = self.viewers.get_mut(subscription.viewer) {
-            viewer.subscriptions.retain(|&other| other != key);
+            viewer.subscriptions.swap_remove(subscription.camera.id());
         }
     }
 
     pub(super) fn subscription_of(&self, key: usize, camera: &CameraId) -> Option<usize> {
-        let all = &self.viewers[key].subscriptions;
-        all.iter().copied().find(|&s| self.subscriptions[s].camera.id() == camera)
+        self.viewers[key].subscriptions.get(camera).copied()
     }
 
-    pub(super) fn text(&mut self, key: usize, message: Bytes) {
+    pub(super) fn text(&mut self, key: usize, text: impl Into<Text>) {
         let viewer = &mut self.viewers[key];
         if viewer.format == Format::Legacy {
             return;
         }
-        if !viewer.text(message) {
+        if !viewer.text(text.into()) {
             return self.close(key, close_code::NOT_READING, "the viewer reads nothing");
         }
         self.flush(key);
@@ -239,7 +236,7 @@ impl Writer {
         let mut viewer = self.viewers.remove(key);
         viewer.die();
         self.keys.remove(&viewer.id);
-        for subscription in viewer.subscriptions {
+        for subscription in viewer.subscriptions.into_values() {
             self.unsubscribe(subscription);
         }
         self.figures.viewers.fetch_sub(1, Relaxed);
