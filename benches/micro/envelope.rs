@@ -2,12 +2,12 @@
 
 use std::hint::black_box;
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::Criterion;
 use framecast::wire::envelope::{Header, headroom, read, write_before};
 
 const JPEG: usize = 30_000;
 
-fn envelope(c: &mut Criterion) {
+pub fn benches(c: &mut Criterion) {
     let header = Header {
         seq: 123_456,
         captured_us: 1_700_000_000_000_001,
@@ -27,6 +27,3 @@ fn envelope(c: &mut Criterion) {
     assert_eq!(read(message).map(|(header, jpeg)| (header.seq, jpeg.len())), Ok((123_456, JPEG)));
     group.bench_function("read", |b| b.iter(|| read(black_box(message)).is_ok()));
 }
-
-criterion_group!(benches, envelope);
-criterion_main!(benches);

@@ -2,13 +2,13 @@
 
 use std::hint::black_box;
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion, Throughput};
 use framecast::{
     synth::{Pattern, Variant},
     wire::jpeg::{Limits, inspect, skeleton},
 };
 
-fn jpeg(c: &mut Criterion) {
+pub fn benches(c: &mut Criterion) {
     let limits = Limits::default();
     let mut group = c.benchmark_group("jpeg_inspect");
     let small = skeleton(640, 480, 30_000, 7);
@@ -34,6 +34,3 @@ fn jpeg(c: &mut Criterion) {
         });
     }
 }
-
-criterion_group!(benches, jpeg);
-criterion_main!(benches);

@@ -3,12 +3,12 @@
 use std::hint::black_box;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput};
 use framecast::wire::legacy::{Body, FromPublisher, decode_picture, frame_update};
 
 const JPEG: usize = 30_000;
 
-fn legacy(c: &mut Criterion) {
+pub fn benches(c: &mut Criterion) {
     let picture: Vec<u8> = (0..JPEG as u32).map(|n| ((n * 7919) >> 5) as u8).collect();
     let data = STANDARD.encode(&picture);
     let frame = format!(
@@ -37,6 +37,3 @@ fn legacy(c: &mut Criterion) {
         b.iter(|| frame_update("cam-1", black_box(&picture), 1_700_000_000_000, 7));
     });
 }
-
-criterion_group!(benches, legacy);
-criterion_main!(benches);

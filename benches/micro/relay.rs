@@ -7,11 +7,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BatchSize, Criterion, Throughput};
 use framecast::{
-    relay::{
-        CameraId, Clock, Limits, Outcome, Producer, Publisher, Registry, Stamp, Transport,
-    },
+    relay::{CameraId, Clock, Limits, Outcome, Producer, Publisher, Registry, Stamp, Transport},
     wire::jpeg::skeleton,
 };
 
@@ -45,7 +43,7 @@ fn publish(producer: &Producer, buf: Vec<u8>) {
     assert!(matches!(outcome, Ok(Outcome::Published { .. })), "{outcome:?}");
 }
 
-fn relay(c: &mut Criterion) {
+pub fn benches(c: &mut Criterion) {
     let mut group = c.benchmark_group("relay");
     let producer = camera(FRAMES * (JPEG + 100));
     let mut buffer = buffers(&producer);
@@ -93,6 +91,3 @@ fn rewound(c: &mut Criterion, camera: &Arc<framecast::relay::Camera>) {
     });
     group.bench_function("latest", |b| b.iter(|| camera.latest().is_some()));
 }
-
-criterion_group!(benches, relay);
-criterion_main!(benches);

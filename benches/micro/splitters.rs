@@ -2,10 +2,13 @@
 
 use std::hint::black_box;
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion, Throughput};
 use framecast::{
     synth::{Pattern, Variant},
-    wire::{mjpeg, multipart, pieces::{Piece, SplitError}},
+    wire::{
+        mjpeg, multipart,
+        pieces::{Piece, SplitError},
+    },
 };
 
 const FRAMES: usize = 16;
@@ -27,19 +30,18 @@ fn count(
     frames
 }
 
-fn splitters(c: &mut Criterion) {
+pub fn benches(c: &mut Criterion) {
     // At the best quality, so that there is much picture between the headers, as of a real camera.
     let mut pattern = Pattern::new(640, 480, Variant::Bars).with_quality(100);
-    let pictures: Vec<Vec<u8>> =
-        (0..FRAMES as u64).map(|n| pattern.frame(n * 33_333, n)).collect();
+    let pictures: Vec<Vec<u8>> = (0..FRAMES as u64).map(|n| pattern.frame(n * 33_333, n)).collect();
     let part = |length: bool, picture: &Vec<u8>| {
-        let length = if length { format!("Content-Length: {}\r\n", picture.len()) } else { String::new() };
+        let length =
+            if length { format!("Content-Length: {}\r\n", picture.len()) } else { String::new() };
         let head = format!("--frame\r\nContent-Type: image/jpeg\r\n{length}\r\n");
         [head.as_bytes(), picture, b"\r\n"].concat()
     };
-    let multipart_body = |length| -> Vec<u8> {
-        pictures.iter().flat_map(|picture| part(length, picture)).collect()
-    };
+    let multipart_body =
+        |length| -> Vec<u8> { pictures.iter().flat_map(|picture| part(length, picture)).collect() };
 
     let mut group = c.benchmark_group("splitters");
     let body = pictures.concat();
@@ -62,6 +64,3 @@ fn splitters(c: &mut Criterion) {
         group.bench_function(BenchmarkId::new("multipart", name), |b| b.iter(|| multipart(&body)));
     }
 }
-
-criterion_group!(benches, splitters);
-criterion_main!(benches);
