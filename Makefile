@@ -48,9 +48,9 @@ test: tools test-tools $(PAGES_STAMP) ## Check everything: format, lints, Rust, 
 	$(call step,Pages: unit tests)
 	@npm test
 	$(call step,Rust: lints)
-	@cargo clippy --locked --workspace --all-targets -- -D warnings
+	@cargo clippy --locked --package framecast --package framecast-bench --all-targets -- -D warnings
 	$(call step,Rust: tests)
-	@cargo test --locked --workspace
+	@cargo test --locked --package framecast --package framecast-bench
 	$(call step,Browser: the pages against the server that the Rust tests built)
 	@FRAMECAST_BIN="$$(cd "$(TARGET)" && pwd)/debug/framecast" npm run test:browser
 	$(call step,All checks passed)
@@ -63,7 +63,7 @@ bench: build $(PEERS_STAMP) ## Measure speed and memory against the floor, and w
 
 bench-micro: tools $(PAGES_STAMP) ## Measure the hot paths one by one, or those with ARGS in their names
 	$(call step,Measuring)
-	@cargo bench --locked --package framecast-bench -- $(ARGS)
+	@cargo bench --locked --package framecast-micro -- $(ARGS)
 
 clean: ## Remove everything that was built
 	rm -rf node_modules benches/peers/node_modules $(addsuffix /dist,$(PAGES)) $(addsuffix /node_modules,$(PAGES))

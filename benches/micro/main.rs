@@ -1,5 +1,5 @@
 //! The hot paths one by one, `make bench-micro`: what a frame costs on its way through this process,
-//! without sockets. `cargo bench -p framecast-bench -- legacy` measures those with this in their name.
+//! without sockets. `cargo bench -p framecast-micro -- legacy` measures those with this in their name.
 
 mod envelope;
 mod fragment;
