@@ -40,7 +40,7 @@ build: tools $(PAGES_STAMP) ## Build the release binary, pages included
 
 test: tools test-tools $(PAGES_STAMP) ## Check everything: format, lints, Rust, pages, browser
 	$(call step,Format)
-	@cargo fmt --check
+	@cargo fmt --all --check
 	$(call step,Pages: types)
 	@npm run typecheck
 	$(call step,Pages: lints)

@@ -56,12 +56,11 @@ pub fn benches(c: &mut Criterion) {
         b.iter_batched(&mut buffer, |buf| publish(&producer, buf), BatchSize::SmallInput);
     });
     // With the copy of a picture that stands in a WebSocket message.
-    let picture = std::cell::RefCell::new(buffer()[producer.headroom()..].to_vec());
+    let mut picture = buffer()[producer.headroom()..].to_vec();
     let mut n = 0_u64;
     group.bench_function("publish_copy_full_cache", |b| {
         b.iter(|| {
             n += 1;
-            let mut picture = picture.borrow_mut();
             picture[60..68].copy_from_slice(&n.to_le_bytes().map(|b| b & 0x7F));
             producer.publish_jpeg(black_box(&picture), Stamp::default()).is_ok()
         });

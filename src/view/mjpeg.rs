@@ -192,12 +192,22 @@ impl Parts {
     /// Waits until the kernel has taken all of the part before: one frame of a client waits in user
     /// space, so a slow client skips frames and never gets an old one.
     ///
-    /// The bytes after a picture tell: nobody shares them any more. Nobody wakes this either; it is
-    /// polled when they have gone because HTTP asks a body for more whenever it has flushed. (An
-    /// owner in the bytes that wakes when it is dropped costs an allocation a frame and client.)
+    /// The bytes after a picture tell: nobody shares them any more. HTTP asks for more before it
+    /// writes, so this asks to be polled again, once: if they have still not gone then, the socket is
+    /// full, and HTTP asks when it has flushed. (An owner in the bytes that wakes when it is dropped
+    /// costs an allocation a frame and client.)
     async fn taken(&self) {
-        let is_ours = || if self.after.is_unique() { Poll::Ready(()) } else { Poll::Pending };
-        poll_fn(|_| is_ours()).await;
+        let mut asked = false;
+        poll_fn(|cx| {
+            if self.after.is_unique() {
+                return Poll::Ready(());
+            }
+            if !std::mem::replace(&mut asked, true) {
+                cx.waker().wake_by_ref();
+            }
+            Poll::Pending
+        })
+        .await;
     }
 
     /// The newest frame after the one before, once the pacer lets one go. Counts those left out.

@@ -7,6 +7,7 @@
 //! gets all of them. Prints a list of [`Case`]s as JSON.
 
 mod case;
+#[allow(dead_code, reason = "nobody reads a stamp here")]
 #[path = "../frame.rs"]
 mod frame;
 #[allow(dead_code, reason = "only its clock is used here")]
@@ -126,7 +127,10 @@ struct Scene {
 
 impl Scene {
     fn set(ingest: SocketAddr, view: SocketAddr, viewers: usize) -> io::Result<Self> {
-        let publisher = open(ingest, "/publish/door", true)?;
+        let mut buffer = vec![0; ROOM];
+        let mut publisher = open(ingest, "/publish/door", true)?;
+        // The greeting: from here on there is a camera to watch.
+        read_message(&mut publisher, &mut buffer)?;
         let all = |path, upgrade| -> io::Result<Vec<TcpStream>> {
             (0..viewers).map(|_| open(view, path, upgrade)).collect()
         };
@@ -135,7 +139,7 @@ impl Scene {
             message: message(),
             streaming: all("/stream?cameras=door", true)?,
             mjpeg: all("/api/cameras/door/stream.mjpeg", false)?,
-            buffer: vec![0; ROOM],
+            buffer,
         };
         for socket in &mut scene.mjpeg {
             read_to_boundary(socket, &mut scene.buffer, &BOUNDARY[2..])?;
@@ -206,23 +210,28 @@ fn message() -> Vec<u8> {
 /// Reads WebSocket messages until a binary one, of which it returns the length.
 fn read_binary(socket: &mut TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
     loop {
-        let mut head = [0; 2];
-        socket.read_exact(&mut head)?;
-        let len = match head[1] {
-            126 => {
-                let mut len = [0; 2];
-                socket.read_exact(&mut len)?;
-                usize::from(u16::from_be_bytes(len))
-            }
-            127 => return Err(io::ErrorKind::InvalidData.into()),
-            len => usize::from(len),
-        };
-        let payload = buffer.get_mut(..len).ok_or(io::ErrorKind::InvalidData)?;
-        socket.read_exact(payload)?;
-        if head[0] & 0x0F == 2 {
+        if let (2, len) = read_message(socket, buffer)? {
             return Ok(len);
         }
     }
+}
+
+/// Reads one WebSocket message: its opcode and length.
+fn read_message(socket: &mut TcpStream, buffer: &mut [u8]) -> io::Result<(u8, usize)> {
+    let mut head = [0; 2];
+    socket.read_exact(&mut head)?;
+    let len = match head[1] {
+        126 => {
+            let mut len = [0; 2];
+            socket.read_exact(&mut len)?;
+            usize::from(u16::from_be_bytes(len))
+        }
+        127 => return Err(io::ErrorKind::InvalidData.into()),
+        len => usize::from(len),
+    };
+    let payload = buffer.get_mut(..len).ok_or(io::ErrorKind::InvalidData)?;
+    socket.read_exact(payload)?;
+    Ok((head[0] & 0x0F, len))
 }
 
 /// Reads until `boundary`, and returns the length of what stood before it. Nothing follows it but the
