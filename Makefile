@@ -24,7 +24,7 @@ PAGES_STAMP := node_modules/.framecast-pages-built
 
 step = @printf '\n== %s\n' "$(1)"
 
-.PHONY: help run build test bench clean tools test-tools FORCE
+.PHONY: help run build test bench bench-micro clean tools test-tools FORCE
 FORCE:
 
 help: ## Show this
@@ -40,7 +40,7 @@ build: tools $(PAGES_STAMP) ## Build the release binary, pages included
 
 test: tools test-tools $(PAGES_STAMP) ## Check everything: format, lints, Rust, pages, browser
 	$(call step,Format)
-	@cargo fmt --check
+	@cargo fmt --all --check
 	$(call step,Pages: types)
 	@npm run typecheck
 	$(call step,Pages: lints)
@@ -48,9 +48,9 @@ test: tools test-tools $(PAGES_STAMP) ## Check everything: format, lints, Rust, 
 	$(call step,Pages: unit tests)
 	@npm test
 	$(call step,Rust: lints)
-	@cargo clippy --locked --all-targets -- -D warnings
+	@cargo clippy --locked --package framecast --package framecast-bench --all-targets -- -D warnings
 	$(call step,Rust: tests)
-	@cargo test --locked
+	@cargo test --locked --package framecast --package framecast-bench
 	$(call step,Browser: the pages against the server that the Rust tests built)
 	@FRAMECAST_BIN="$$(cd "$(TARGET)" && pwd)/debug/framecast" npm run test:browser
 	$(call step,All checks passed)
@@ -60,6 +60,10 @@ bench: build $(PEERS_STAMP) ## Measure speed and memory against the floor, and w
 	@cargo build --release --locked --package framecast --package framecast-bench
 	$(call step,Measuring)
 	@"$(TARGET)/release/framecast-bench" --results "$(TARGET)/bench" --document docs/performance.md $(ARGS)
+
+bench-micro: tools $(PAGES_STAMP) ## Measure the hot paths one by one, or those with ARGS in their names
+	$(call step,Measuring)
+	@cargo bench --locked --package framecast-micro -- $(ARGS)
 
 clean: ## Remove everything that was built
 	rm -rf node_modules benches/peers/node_modules $(addsuffix /dist,$(PAGES)) $(addsuffix /node_modules,$(PAGES))

@@ -216,10 +216,15 @@ fn further_figures(
         stream["viewers"] = streams.viewers().into();
         let webrtc = json!({"sessions": port.sessions(), "datagrams": port.stats()});
         let redis = redis.as_ref().map(|redis| json!(redis.figures()));
-        [("stream", Some(stream)), ("mjpeg", Some(sent(&mjpeg))), ("webrtc", Some(webrtc)), ("redis", redis)]
-            .into_iter()
-            .filter_map(|(name, figures)| Some((name.to_owned(), figures?)))
-            .collect()
+        [
+            ("stream", Some(stream)),
+            ("mjpeg", Some(sent(&mjpeg))),
+            ("webrtc", Some(webrtc)),
+            ("redis", redis),
+        ]
+        .into_iter()
+        .filter_map(|(name, figures)| Some((name.to_owned(), figures?)))
+        .collect()
     }
 }
 

@@ -226,6 +226,24 @@ async fn a_client_that_reads_nothing_holds_one_frame_and_delays_nobody() {
 }
 
 #[tokio::test]
+async fn the_last_change_reaches_a_client_that_was_behind() {
+    // More than the kernels hold, so that the first waits in the server when the second comes.
+    const LEN: usize = 2_000_000;
+    let port = ViewPort::start().await;
+    let door = port.publish("door");
+    put(&door, 0, LEN);
+    let mut client = Client::open(&port, "/api/cameras/door/stream.mjpeg").await;
+    sleep(Duration::from_millis(100)).await;
+    put(&door, 1, LEN);
+    put(&door, 2, LEN);
+    sleep(Duration::from_millis(100)).await;
+    assert_eq!(drops(door.camera(), "behind"), 0, "nothing was chosen while it was behind");
+    // Nothing comes from here on: it is the socket alone that lets the stream go on.
+    assert_eq!([client.part().await.0, client.part().await.0], [1, 3]);
+    assert_eq!(drops(door.camera(), "behind"), 1);
+}
+
+#[tokio::test]
 #[ignore = "takes 30 s; the clock itself is tested in net"]
 async fn a_client_that_reads_nothing_for_30_s_is_dropped() {
     let port = ViewPort::start().await;

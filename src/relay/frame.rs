@@ -88,9 +88,9 @@ impl Frame {
 }
 
 /// Number of places for encodings that an edge makes of a frame.
-const ENCODINGS: usize = 2;
+const ENCODINGS: usize = 3;
 
-/// The newest frame, with room for the text encodings some viewers want: each is made once, by the
+/// The newest frame, with room for what an edge makes of it for some viewers: each is made once, by the
 /// first that asks, and shared by all. Frames in the cache do not carry them.
 #[derive(Debug)]
 pub struct Latest {
@@ -103,7 +103,7 @@ impl Latest {
         Self { frame, encodings: Default::default() }
     }
 
-    /// The encoding kept in place `slot` (below 2), made by `make` if this is the first call.
+    /// The encoding kept in place `slot` (below 3), made by `make` if this is the first call.
     pub fn encoded(&self, slot: usize, make: impl FnOnce(&Frame) -> Bytes) -> &Bytes {
         self.encodings[slot].get_or_init(|| make(&self.frame))
     }

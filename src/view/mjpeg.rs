@@ -4,7 +4,11 @@
 //! Belongs here: parts and boundaries, and when the next part is due. Does not: sockets; a client
 //! that reads nothing is dropped by `net`.
 
-use std::{convert::Infallible, sync::Arc, time::Instant};
+use std::{
+    convert::Infallible,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::{
     body::Body,
@@ -15,23 +19,22 @@ use axum::{
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use serde::Deserialize;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use utoipa::IntoParams;
 
 use super::{
     answers::{Binary, ErrorAnswer},
+    encodings,
     rest::Rest,
     sent::Sent,
 };
 use crate::{
     net::{ApiError, Id, Query},
-    relay::{Camera, Clock, Consumer, DropReason, Latest, Next, Pacer, Viewing},
+    relay::{Camera, Clock, Consumer, DropReason, Frame, Latest, Next, Pacer, Viewing},
 };
 
-/// Frames of one client that wait in user space. One: the next is chosen when the kernel has taken
-/// all of the one before, so a slow client skips frames and never gets an old one.
-const FRAMES_WAITING: usize = 1;
+/// Between looks whether a slow client has taken the part before.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// How parts are laid out for one kind of client.
 #[derive(Debug, PartialEq, Eq)]
@@ -65,24 +68,29 @@ impl Layout {
         if accepted.any(|accept| accept.contains("image/webp")) { &FOR_PAGES } else { &SIZED }
     }
 
-    /// What stands before a picture.
+    /// What stands before a picture, made once a frame.
     fn header(&self, frame: &Latest) -> Bytes {
-        if !self.sized {
-            return Bytes::new();
+        if self.sized {
+            frame.encoded(encodings::PART_HEADER, part_header).clone()
+        } else {
+            Bytes::new()
         }
-        let header = format!(
-            "Content-Type: image/jpeg\r\n\
-             Content-Length: {}\r\n\
-             X-Framecast-Seq: {}\r\n\
-             X-Framecast-Captured-Us: {}\r\n\
-             X-Framecast-Received-Us: {}\r\n\r\n",
-            frame.jpeg_len(),
-            frame.seq,
-            frame.captured_us,
-            frame.received_us
-        );
-        header.into()
     }
+}
+
+fn part_header(frame: &Frame) -> Bytes {
+    let header = format!(
+        "Content-Type: image/jpeg\r\n\
+         Content-Length: {}\r\n\
+         X-Framecast-Seq: {}\r\n\
+         X-Framecast-Captured-Us: {}\r\n\
+         X-Framecast-Received-Us: {}\r\n\r\n",
+        frame.jpeg_len(),
+        frame.seq,
+        frame.captured_us,
+        frame.received_us
+    );
+    header.into()
 }
 
 const CONTENT_TYPE: &str = "multipart/x-mixed-replace; boundary=framecast";
@@ -154,8 +162,8 @@ struct Parts {
     camera: Arc<Camera>,
     consumer: Consumer,
     pacer: Pacer,
-    /// Free when the kernel has taken the part before.
-    place: Arc<Semaphore>,
+    /// What stands after each picture. Shared with HTTP until the kernel has taken it.
+    after: Bytes,
     clock: Clock,
     shutdown: CancellationToken,
     sent: Sent,
@@ -168,7 +176,7 @@ impl Parts {
         Self {
             consumer: camera.consumer(),
             pacer: Pacer::new(fps),
-            place: Arc::new(Semaphore::new(FRAMES_WAITING)),
+            after: layout.after.to_owned().into(),
             clock: rest.view.registry.clock(),
             shutdown: rest.shutdown.clone(),
             sent: rest.sent.clone(),
@@ -186,12 +194,28 @@ impl Parts {
     }
 
     async fn part(&mut self) -> Option<[Bytes; 3]> {
-        let place = self.place.clone().acquire_owned().await.ok()?;
+        self.taken().await;
         let frame = self.newest_due().await?;
-        let ending = Ending { text: self.layout.after, _place: place };
         let header = self.layout.header(&frame);
-        self.sent.frame(header.len() + frame.jpeg_len() + self.layout.after.len());
-        Some([header, frame.jpeg(), Bytes::from_owner(ending)])
+        self.sent.frame(header.len() + frame.jpeg_len() + self.after.len());
+        Some([header, frame.jpeg(), self.after.clone()])
+    }
+
+    /// Waits until the kernel has taken all of the part before: one frame of a client waits in user
+    /// space, so a slow client skips frames and never gets an old one.
+    ///
+    /// The bytes after a picture tell: nobody shares them any more. HTTP asks for more before it
+    /// writes, and not again when it has written, hence the second look, and the later ones at a client
+    /// whose socket is full. (An owner in the bytes that wakes when it is dropped costs an allocation a
+    /// frame and client.)
+    async fn taken(&self) {
+        if self.after.is_unique() {
+            return;
+        }
+        tokio::task::yield_now().await;
+        while !self.after.is_unique() {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
     }
 
     /// The newest frame after the one before, once the pacer lets one go. Counts those left out.
@@ -221,19 +245,6 @@ impl Parts {
     }
 }
 
-/// The bytes after a picture. HTTP lets go of them when the kernel has taken them, and with them of
-/// the place for a part.
-struct Ending {
-    text: &'static str,
-    _place: OwnedSemaphorePermit,
-}
-
-impl AsRef<[u8]> for Ending {
-    fn as_ref(&self) -> &[u8] {
-        self.text.as_bytes()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -251,14 +262,31 @@ mod tests {
         producer.publish_jpeg(&jpeg::skeleton(64, 48, 100, fill), Stamp::default()).unwrap();
     }
 
-    fn start(fps: f64) -> (Producer, Parts) {
+    fn camera() -> (Producer, Rest) {
         let registry = Registry::new(Limits::default(), Clock::system());
         let door = CameraId::parse("door").unwrap();
         let producer = registry.publish(&door, Publisher::over(Transport::Http)).unwrap();
         let view = View { registry, max_fps: 30.0 };
-        let rest = Rest::new(view, CancellationToken::new(), 8080);
+        (producer, Rest::new(view, CancellationToken::new(), 8080))
+    }
+
+    fn start(fps: f64) -> (Producer, Parts) {
+        let (producer, rest) = camera();
         let parts = Parts::new(&rest, producer.camera().clone(), fps, &SIZED);
         (producer, parts)
+    }
+
+    #[tokio::test]
+    async fn all_clients_share_the_bytes_of_the_message_that_streaming_viewers_get() {
+        let (producer, rest) = camera();
+        put(&producer, 1);
+        let message = producer.camera().latest().unwrap().websocket_message().as_ptr_range();
+        let client = || Parts::new(&rest, producer.camera().clone(), 0.0, &SIZED).next();
+        let ([header, picture, _], _one) = client().await.unwrap();
+        let ([same_header, same_picture, _], _other) = client().await.unwrap();
+        assert_eq!(picture.as_ptr_range(), same_picture.as_ptr_range());
+        assert!(message.contains(&picture.as_ptr()) && picture.as_ptr_range().end == message.end);
+        assert_eq!(header.as_ptr_range(), same_header.as_ptr_range());
     }
 
     #[tokio::test(start_paused = true)]

@@ -20,6 +20,16 @@ pub use sent::Sent;
 
 use crate::relay::Registry;
 
+/// The places of what is made of a frame once for many viewers, see `Latest::encoded`.
+mod encodings {
+    /// A text message with the picture in base64.
+    pub(super) const JSON: usize = 0;
+    /// The same in the words of v2.
+    pub(super) const LEGACY: usize = 1;
+    /// What stands before the picture in an MJPEG stream.
+    pub(super) const PART_HEADER: usize = 2;
+}
+
 /// What every door out needs.
 #[derive(Debug, Clone)]
 pub struct View {

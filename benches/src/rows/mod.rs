@@ -1,5 +1,6 @@
 //! The rows of the benchmark: each measures one thing that must hold, and says so in a section.
 
+mod copies;
 mod fanout;
 
 use std::io;
@@ -20,4 +21,4 @@ pub struct Effort {
 pub type Row = fn(Effort) -> io::Result<Section>;
 
 /// All rows, in the order of the document.
-pub const ROWS: &[(&str, Row)] = &[("fanout", fanout::run)];
+pub const ROWS: &[(&str, Row)] = &[("fanout", fanout::run), ("copies", copies::run)];

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::viewer::Format;
 use crate::{
     relay::{Camera, Frame, Latest, Presence},
+    view::encodings,
     wire::{
         envelope::{Opcode, websocket_frame},
         legacy,
@@ -12,17 +13,12 @@ use crate::{
     },
 };
 
-/// Place of the JSON encoding on a frame.
-const JSON: usize = 0;
-/// Place of the legacy encoding on a frame.
-const LEGACY: usize = 1;
-
 /// The bytes of a frame for one format: shared by all viewers of that format.
 pub(super) fn frame<'a>(latest: &'a Latest, camera: &str, format: Format) -> &'a Bytes {
     match format {
         Format::Binary => latest.websocket_message(),
-        Format::Json => latest.encoded(JSON, |frame| json_frame(frame, camera)),
-        Format::Legacy => latest.encoded(LEGACY, |frame| legacy_frame(frame, camera)),
+        Format::Json => latest.encoded(encodings::JSON, |frame| json_frame(frame, camera)),
+        Format::Legacy => latest.encoded(encodings::LEGACY, |frame| legacy_frame(frame, camera)),
     }
 }
 
@@ -69,5 +65,32 @@ pub(super) fn status(camera: &Camera) -> CameraStatus {
         since_us,
         reason,
         transport,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        relay::{CameraId, Clock, Limits, Publisher, Registry, Stamp, Transport},
+        wire::jpeg,
+    };
+
+    #[test]
+    fn all_viewers_of_a_format_share_the_same_bytes() {
+        let registry = Registry::new(Limits::default(), Clock::system());
+        let door = CameraId::parse("door").unwrap();
+        let producer = registry.publish(&door, Publisher::over(Transport::Http)).unwrap();
+        let buf = [vec![0; producer.headroom()], jpeg::skeleton(64, 48, 30_000, 7)].concat();
+        let published = buf.as_ptr_range();
+        producer.publish(buf, Stamp::default()).unwrap();
+        let latest = producer.camera().latest().unwrap();
+        for format in [Format::Binary, Format::Json, Format::Legacy] {
+            let (one, other) = (frame(&latest, "door", format), frame(&latest, "door", format));
+            assert_eq!(one.as_ptr_range(), other.as_ptr_range(), "{format:?}");
+        }
+        // And the publisher's buffer it is, headers written into its room.
+        let sent = frame(&latest, "door", Format::Binary).as_ptr_range();
+        assert!(sent.start >= published.start && sent.end == published.end);
     }
 }

@@ -172,7 +172,8 @@ impl Viewer {
         }
         // The first in the queue always fits: the first message of all may list many cameras.
         let fits = self.texts.is_empty()
-            || self.texts.len() < MAX_TEXTS && self.text_bytes + text.message.len() <= MAX_TEXT_BYTES;
+            || self.texts.len() < MAX_TEXTS
+                && self.text_bytes + text.message.len() <= MAX_TEXT_BYTES;
         if fits {
             self.text_bytes += text.message.len();
             self.texts.push_back(text);

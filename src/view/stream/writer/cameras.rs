@@ -5,7 +5,10 @@ use std::sync::Arc;
 use super::{Watched, Writer};
 use crate::{
     relay::{Camera, CameraId},
-    view::stream::{messages, viewer::{Text, Viewer}},
+    view::stream::{
+        messages,
+        viewer::{Text, Viewer},
+    },
     wire::stream::ServerMessage,
 };
 

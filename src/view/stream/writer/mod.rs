@@ -15,10 +15,7 @@ use std::{
     collections::{BTreeMap, BinaryHeap, HashMap},
     future::Future,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::AtomicUsize,
-    },
+    sync::{Arc, atomic::AtomicUsize},
     time::{Duration, Instant},
 };
 
