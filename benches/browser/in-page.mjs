@@ -111,6 +111,8 @@ export function installClock() {
 /** On the capture page: the camera is the clock's, and the sending of each frame's last part is noted. */
 export function installSender(/** @type {{ locked: boolean }} */ { locked }) {
   const { latency } = /** @type {MeasuredPage} */ (globalThis);
+  // The blank page before the real one has no cameras.
+  if (!isSecureContext) return;
   navigator.mediaDevices.getUserMedia = () => Promise.resolve(latency.camera(locked));
 
   const note = (/** @type {unknown} */ message) => {
@@ -240,7 +242,7 @@ export async function startFloorSource({ encode, quality, locked }) {
   const next = () => {
     video.requestVideoFrameCallback(next);
     context?.drawImage(video, 0, 0);
-    canvas.toBlob((blob) => blob?.arrayBuffer().then(pass, () => undefined), "image/jpeg", quality);
+    canvas.toBlob((blob) => void blob?.arrayBuffer().then(pass, () => undefined), "image/jpeg", quality);
   };
   video.requestVideoFrameCallback(next);
 }
@@ -252,9 +254,10 @@ export function startFloorSink() {
   canvas.height = 480;
   document.body.append(canvas);
   const context = canvas.getContext("2d", { alpha: false });
-  new BroadcastChannel("floor").onmessage = async ({ data }) => {
-    const bitmap = await createImageBitmap(new Blob([data], { type: "image/jpeg" }));
+  const show = async (/** @type {ArrayBuffer} */ jpeg) => {
+    const bitmap = await createImageBitmap(new Blob([jpeg], { type: "image/jpeg" }));
     context?.drawImage(bitmap, 0, 0);
     bitmap.close();
   };
+  new BroadcastChannel("floor").onmessage = ({ data }) => void show(data);
 }

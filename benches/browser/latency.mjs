@@ -199,60 +199,6 @@ async function measureFloor(browser, encode) {
   }
 }
 
-/** @type {Awaited<ReturnType<typeof measurePages>>[]} */
-const pages = [];
-/** @type {{ worker: Awaited<ReturnType<typeof measureFloor>>[], page: Awaited<ReturnType<typeof measureFloor>>[] }} */
-const floors = { worker: [], page: [] };
-const browser = await chromium.launch({ executablePath: findChromium(), args: options["built-pages"] ? [...FLAGS, ...BUILT_PAGES_FLAGS] : FLAGS });
-try {
-  for (let run = 1; run <= runs; run += 1) {
-    const measured = await measurePages(browser);
-    pages.push(measured);
-    const { way, shown, stages } = measured;
-    say(`run ${run} of ${runs}: ${measured.path} by ${measured.method}, ${Math.round(measured.bytes / 1000)} kB a picture`);
-    say(`  send to message    p50 ${ms(way.p50_ms)}, p99 ${ms(way.p99_ms)}; ${way.lost} of ${way.frames + way.lost} frames lost`);
-    say(`  camera to screen   ${shownWords(shown)}`);
-    say(`  of that            ${Object.entries(stages).map(([name, value]) => `${name.replace("_ms", "")} ${value.toFixed(1)}`).join(", ")} ms`);
-    for (const encode of /** @type {const} */ (["worker", "page"])) {
-      const floor = await measureFloor(browser, encode);
-      floors[encode].push(floor);
-      say(`  floor, ${encode.padEnd(6)}      ${shownWords(floor)}`);
-    }
-  }
-} finally {
-  await browser.close();
-}
-
-const result = {
-  bench: "browser-latency",
-  picture: "640x480",
-  camera_fps: 30,
-  camera_locked_to_screen: options.locked,
-  seconds,
-  runs,
-  browser: `Chromium ${browser.version()}`,
-  path: pages[0]?.path ?? null,
-  method: pages[0]?.method ?? null,
-  bytes_a_picture: Math.round(pages[0]?.bytes ?? 0),
-  send_to_message: { goal_p50_ms: GOALS.way.p50, goal_p99_ms: GOALS.way.p99, ...spreads(pages.map(({ way }) => way)) },
-  camera_to_screen: { goal_p50_ms: GOALS.shown.p50, goal_p95_ms: GOALS.shown.p95, ...spreads(pages.map(({ shown }) => shown)) },
-  stages: spreads(pages.map(({ stages }) => stages)),
-  floor_worker: spreads(floors.worker),
-  floor_page: spreads(floors.page),
-  ratio_to_floor: {
-    p50: spread(pages.map(({ shown }, run) => shown.p50_ms / (floors.worker[run]?.p50_ms ?? Number.NaN))),
-    p95: spread(pages.map(({ shown }, run) => shown.p95_ms / (floors.worker[run]?.p95_ms ?? Number.NaN))),
-    mean: spread(pages.map(({ shown }, run) => shown.mean_ms / (floors.worker[run]?.mean_ms ?? Number.NaN))),
-  },
-};
-const { send_to_message: way, camera_to_screen: shown, ratio_to_floor: ratio } = result;
-say(`over ${runs} runs of ${seconds} s, medians (least–most):`);
-say(`  send to message    p50 ${range(way, "p50_ms")} (goal ${GOALS.way.p50}), p99 ${range(way, "p99_ms")} (goal ${GOALS.way.p99})`);
-say(`  camera to screen   p50 ${range(shown, "p50_ms")} (goal ${GOALS.shown.p50}), p95 ${range(shown, "p95_ms")} (goal ${GOALS.shown.p95}), ${range(shown, "fps_shown", "fps")}`);
-say(`  floor              p50 ${range(result.floor_worker, "p50_ms")}, p95 ${range(result.floor_worker, "p95_ms")}; plain p50 ${range(result.floor_page, "p50_ms")}, p95 ${range(result.floor_page, "p95_ms")}`);
-say(`  ratio to the floor p50 ${range(ratio, "p50", "")}, p95 ${range(ratio, "p95", "")}, mean ${range(ratio, "mean", "")}`);
-if (options.json) process.stdout.write(`${JSON.stringify(result)}\n`);
-
 /** @param {number} value */
 function ms(value) {
   return `${value.toFixed(1)} ms`;
@@ -268,3 +214,64 @@ function range(figures, name, unit = "ms") {
   const { median, min, max } = /** @type {import("./figures.mjs").Spread} */ (figures[name]);
   return `${median} (${min}–${max})${unit === "" ? "" : ` ${unit}`}`;
 }
+
+async function main() {
+  /** @type {Awaited<ReturnType<typeof measurePages>>[]} */
+  const pages = [];
+  /** @type {{ worker: Awaited<ReturnType<typeof measureFloor>>[], page: Awaited<ReturnType<typeof measureFloor>>[] }} */
+  const floors = { worker: [], page: [] };
+  const browser = await chromium.launch({ executablePath: findChromium(), args: options["built-pages"] ? [...FLAGS, ...BUILT_PAGES_FLAGS] : FLAGS });
+  try {
+    for (let run = 1; run <= runs; run += 1) {
+      const measured = await measurePages(browser);
+      pages.push(measured);
+      const { way, shown, stages } = measured;
+      say(`run ${run} of ${runs}: ${measured.path} by ${measured.method}, ${Math.round(measured.bytes / 1000)} kB a picture`);
+      say(`  send to message    p50 ${ms(way.p50_ms)}, p99 ${ms(way.p99_ms)}; ${way.lost} of ${way.frames + way.lost} frames lost`);
+      say(`  camera to screen   ${shownWords(shown)}`);
+      say(`  of that            ${Object.entries(stages).map(([name, value]) => `${name.replace("_ms", "")} ${value.toFixed(1)}`).join(", ")} ms`);
+      for (const encode of /** @type {const} */ (["worker", "page"])) {
+        const floor = await measureFloor(browser, encode);
+        floors[encode].push(floor);
+        say(`  floor, ${encode.padEnd(6)}      ${shownWords(floor)}`);
+      }
+    }
+  } finally {
+    await browser.close();
+  }
+
+  const result = {
+    bench: "browser-latency",
+    picture: "640x480",
+    camera_fps: 30,
+    camera_locked_to_screen: options.locked,
+    seconds,
+    runs,
+    browser: `Chromium ${browser.version()}`,
+    path: pages[0]?.path ?? null,
+    method: pages[0]?.method ?? null,
+    bytes_a_picture: Math.round(pages[0]?.bytes ?? 0),
+    send_to_message: { goal_p50_ms: GOALS.way.p50, goal_p99_ms: GOALS.way.p99, ...spreads(pages.map(({ way }) => way)) },
+    camera_to_screen: { goal_p50_ms: GOALS.shown.p50, goal_p95_ms: GOALS.shown.p95, ...spreads(pages.map(({ shown }) => shown)) },
+    stages: spreads(pages.map(({ stages }) => stages)),
+    floor_worker: spreads(floors.worker),
+    floor_page: spreads(floors.page),
+    ratio_to_floor: {
+      p50: spread(pages.map(({ shown }, run) => shown.p50_ms / (floors.worker[run]?.p50_ms ?? Number.NaN))),
+      p95: spread(pages.map(({ shown }, run) => shown.p95_ms / (floors.worker[run]?.p95_ms ?? Number.NaN))),
+      mean: spread(pages.map(({ shown }, run) => shown.mean_ms / (floors.worker[run]?.mean_ms ?? Number.NaN))),
+    },
+  };
+  const { send_to_message: way, camera_to_screen: shown, ratio_to_floor: ratio } = result;
+  say(`over ${runs} runs of ${seconds} s, medians (least–most):`);
+  say(`  send to message    p50 ${range(way, "p50_ms")} (goal ${GOALS.way.p50}), p99 ${range(way, "p99_ms")} (goal ${GOALS.way.p99})`);
+  say(`  camera to screen   p50 ${range(shown, "p50_ms")} (goal ${GOALS.shown.p50}), p95 ${range(shown, "p95_ms")} (goal ${GOALS.shown.p95}), ${range(shown, "fps_shown", "fps")}`);
+  say(`  floor              p50 ${range(result.floor_worker, "p50_ms")}, p95 ${range(result.floor_worker, "p95_ms")}; plain p50 ${range(result.floor_page, "p50_ms")}, p95 ${range(result.floor_page, "p95_ms")}`);
+  say(`  ratio to the floor p50 ${range(ratio, "p50", "")}, p95 ${range(ratio, "p95", "")}, mean ${range(ratio, "mean", "")}`);
+  if (options.json) process.stdout.write(`${JSON.stringify(result)}\n`);
+}
+
+main().catch((/** @type {unknown} */ error) => {
+  say(`not measured: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 1;
+});

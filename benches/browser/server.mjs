@@ -16,6 +16,10 @@ const STOP_MS = 5_000;
  */
 export async function startServer() {
   const child = spawn(BINARY, ["serve", "--ingest-addr", "127.0.0.1:0", "--view-addr", "127.0.0.1:0"], { stdio: ["ignore", "pipe", "pipe"] });
+  // Also where this program is interrupted.
+  const kill = () => void child.kill("SIGKILL");
+  process.once("exit", kill);
+  child.once("exit", () => process.off("exit", kill));
   const stop = async () => {
     if (child.exitCode !== null || child.signalCode !== null) return;
     const exit = once(child, "exit");
@@ -47,7 +51,7 @@ export async function startServer() {
   try {
     return { ...(await announced), stop };
   } catch (error) {
-    child.kill("SIGKILL");
+    kill();
     throw error;
   }
 }
