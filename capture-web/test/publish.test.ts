@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { ServerClock } from "@framecast/shared/clock";
 import type { EncodedFrame } from "../src/media/encoded.ts";
 import type { Transport } from "../src/options.ts";
-import { frameMessages, payloadLimit } from "../src/publish/outgoing.ts";
+import { BURST_BYTES, frameMessages, payloadLimit } from "../src/publish/outgoing.ts";
 import { Progress, type Totals } from "../src/publish/progress.ts";
 import { Publisher } from "../src/publish/publisher.ts";
 import { FlightWindow, SendBudget } from "../src/publish/send-budget.ts";
@@ -15,16 +15,25 @@ const frame = (bytes = 1000, capturedUs = nowUs()): EncodedFrame => ({ jpeg: new
 describe("SendBudget", () => {
   it("lets a frame go while at most one waits", () => {
     const budget = new SendBudget();
-    expect(budget.allows(0)).toBe(true);
-    budget.sent([new Uint8Array(30_000), new Uint8Array(10_000)]);
-    expect(budget.allows(40_000)).toBe(true);
-    expect(budget.allows(40_001)).toBe(false);
-    budget.sent([new Uint8Array(10_000)]);
-    expect(budget.allows(40_000)).toBe(false);
+    expect(budget.allows(0, 0)).toBe(true);
+    budget.sent([new Uint8Array(30_000), new Uint8Array(10_000)], 0);
+    expect(budget.allows(40_000, 33)).toBe(true);
+    expect(budget.allows(40_001, 33)).toBe(false);
+    budget.sent([new Uint8Array(10_000)], 33);
+    expect(budget.allows(40_000, 10_000)).toBe(false);
   });
 
   it("lets nothing wait before the first frame", () => {
-    expect(new SendBudget().allows(1)).toBe(false);
+    expect(new SendBudget(150).allows(1, 1_000)).toBe(false);
+  });
+
+  it("sends again once what waits has lived its time, for the browser frees it only then", () => {
+    const budget = new SendBudget(150);
+    budget.sent([new Uint8Array(10_000)], 1_000);
+    expect(budget.allows(20_000, 1_149)).toBe(false);
+    expect(budget.allows(20_000, 1_150)).toBe(true);
+    budget.sent([new Uint8Array(10_000)], 1_150);
+    expect(budget.allows(20_000, 1_151)).toBe(false);
   });
 });
 
@@ -110,6 +119,13 @@ describe("outgoing", () => {
   it("keeps a part and its header within the largest message", () => {
     expect(payloadLimit(65_536)).toBe(65_508);
     expect(payloadLimit(Infinity)).toBe(262_116);
+  });
+
+  it("cuts a frame into messages of at most four packets of a data channel", () => {
+    const messages = frameMessages(frame(41_000), 1n, new ServerClock(), payloadLimit(BURST_BYTES));
+    expect(messages).toHaveLength(9);
+    // 1160 bytes of each of Chromium's packets are the message's.
+    for (const message of messages) expect(message.byteLength).toBeLessThanOrEqual(4 * 1160);
   });
 
   it("sends capture times on the server's clock, and 0 while it is unknown", () => {

@@ -7,7 +7,7 @@ import { Releases } from "@framecast/shared/releases";
 import { asText, type Message } from "@framecast/shared/wire/json";
 import type { EncodedFrame } from "../media/encoded.ts";
 import type { Delivery } from "../options.ts";
-import { frameMessages, payloadLimit } from "./outgoing.ts";
+import { BURST_BYTES, frameMessages, payloadLimit } from "./outgoing.ts";
 import { Progress } from "./progress.ts";
 import { SendBudget } from "./send-budget.ts";
 import { ServerTalk } from "./server-talk.ts";
@@ -22,8 +22,10 @@ const EXPLANATION_MS = 400;
 /** What browsers assume where a peer announces nothing. */
 const ASSUMED_MESSAGE_BYTES = 65_536;
 
+const LIFETIME_MS = 150;
+
 const CHANNELS: Readonly<Record<Delivery, Message>> = {
-  lifetime: { max_packet_life_time_ms: 150 },
+  lifetime: { max_packet_life_time_ms: LIFETIME_MS },
   "no-retransmit": { max_retransmits: 0 },
 };
 
@@ -34,19 +36,20 @@ export class RtcSession implements Session {
   readonly #events: SessionEvents;
   readonly #releases = new Releases();
   readonly #peer: RTCPeerConnection;
-  readonly #budget = new SendBudget();
+  readonly #budget: SendBudget;
   readonly #progress = new Progress();
   #offer: RTCSessionDescriptionInit | undefined;
   #offered = false;
   #candidates: (RTCIceCandidateInit | null)[] = [];
   #channel: RTCDataChannel | undefined;
-  #payloadLimit = payloadLimit(ASSUMED_MESSAGE_BYTES);
+  #payloadLimit = payloadLimit(BURST_BYTES);
   /** Frames that were to be sent; a channel that is stuck takes none and still counts as tried. */
   #tried = 0;
 
   constructor(publication: Publication, delivery: Delivery, clock: ServerClock, events: SessionEvents) {
     this.#clock = clock;
     this.#events = events;
+    this.#budget = new SendBudget(delivery === "lifetime" ? LIFETIME_MS : Infinity);
     this.#talk = new ServerTalk(webSocketUrl("signal", import.meta.env.VITE_INGEST_URL, location.href), clock, {
       onReached: () => {
         this.#sendOffer(publication, delivery);
@@ -81,10 +84,11 @@ export class RtcSession implements Session {
   send(frame: EncodedFrame, seq: bigint): boolean {
     this.#tried += 1;
     const channel = this.#channel;
-    if (channel?.readyState !== "open" || !this.#budget.allows(channel.bufferedAmount)) return false;
+    const nowMs = performance.now();
+    if (channel?.readyState !== "open" || !this.#budget.allows(channel.bufferedAmount, nowMs)) return false;
     const messages = frameMessages(frame, seq, this.#clock, this.#payloadLimit);
     for (const message of messages) channel.send(message);
-    this.#budget.sent(messages);
+    this.#budget.sent(messages, nowMs);
     return true;
   }
 
@@ -143,7 +147,7 @@ export class RtcSession implements Session {
     const opened = (): void => {
       if (this.#channel !== undefined) return;
       this.#channel = channel;
-      this.#payloadLimit = payloadLimit(this.#peer.sctp?.maxMessageSize ?? ASSUMED_MESSAGE_BYTES);
+      this.#payloadLimit = payloadLimit(Math.min(this.#peer.sctp?.maxMessageSize ?? ASSUMED_MESSAGE_BYTES, BURST_BYTES));
       this.#events.onOpen();
     };
     this.#releases.listen(channel, "open", opened);

@@ -9,16 +9,27 @@
  * channel's very first message as buffered, although it was delivered, until the next one is sent.
  */
 export class SendBudget {
+  readonly #lifetimeMs: number;
   #lastBytes = 0;
+  #lastMs = Infinity;
+
+  /**
+   * `lifetimeMs`: after this time the browser gives up what still waits. Chromium goes on counting it as
+   * buffered until the next message comes: whoever waited for the count to fall would wait for good.
+   */
+  constructor(lifetimeMs = Infinity) {
+    this.#lifetimeMs = lifetimeMs;
+  }
 
   /** Whether the frame may go; `bufferedBytes` is what the browser has not handed to the network. */
-  allows(bufferedBytes: number): boolean {
-    return bufferedBytes <= this.#lastBytes;
+  allows(bufferedBytes: number, nowMs: number): boolean {
+    return bufferedBytes <= this.#lastBytes || nowMs - this.#lastMs >= this.#lifetimeMs;
   }
 
   /** The frame's messages were given to the browser. */
-  sent(messages: readonly Uint8Array[]): void {
+  sent(messages: readonly Uint8Array[], nowMs: number): void {
     this.#lastBytes = messages.reduce((sum, message) => sum + message.byteLength, 0);
+    this.#lastMs = nowMs;
   }
 }
 

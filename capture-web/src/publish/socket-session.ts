@@ -42,12 +42,13 @@ export class SocketSession implements Session {
 
   send(frame: EncodedFrame, seq: bigint): boolean {
     const { socket } = this.#talk;
-    if (socket.readyState !== WebSocket.OPEN || !this.#budget.allows(socket.bufferedAmount) || !this.#flights.allows()) return false;
+    const nowMs = performance.now();
+    if (socket.readyState !== WebSocket.OPEN || !this.#budget.allows(socket.bufferedAmount, nowMs) || !this.#flights.allows()) return false;
     const messages = frameMessages(frame, seq, this.#clock, payloadLimit(Infinity));
     for (const message of messages) socket.send(message);
-    this.#budget.sent(messages);
+    this.#budget.sent(messages, nowMs);
     this.#flight -= 1;
-    this.#flights.sent(this.#flight, performance.now());
+    this.#flights.sent(this.#flight, nowMs);
     this.#talk.send({ type: "ping", t: this.#flight });
     return true;
   }
