@@ -142,11 +142,16 @@ fn address(line: &str) -> Option<SocketAddr> {
 }
 
 /// `FRAMECAST_BIN`, or the one that was built beside this program.
-fn framecast_binary() -> PathBuf {
+pub fn framecast_binary() -> PathBuf {
     let beside = || Some(env::current_exe().ok()?.parent()?.join("framecast"));
     env::var_os("FRAMECAST_BIN").map(PathBuf::from).or_else(beside).unwrap_or_default()
 }
 
+/// This package's folder.
+pub fn folder() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
 fn peers() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("peers")
+    folder().join("peers")
 }

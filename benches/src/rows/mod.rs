@@ -2,6 +2,7 @@
 
 mod copies;
 mod fanout;
+mod latency;
 
 use std::io;
 
@@ -21,4 +22,5 @@ pub struct Effort {
 pub type Row = fn(Effort) -> io::Result<Section>;
 
 /// All rows, in the order of the document.
-pub const ROWS: &[(&str, Row)] = &[("fanout", fanout::run), ("copies", copies::run)];
+pub const ROWS: &[(&str, Row)] =
+    &[("fanout", fanout::run), ("copies", copies::run), ("latency", latency::run)];

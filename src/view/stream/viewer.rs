@@ -84,13 +84,13 @@ impl From<Bytes> for Text {
 
 pub(super) struct Viewer {
     pub id: u64,
-    pub format: Format,
+    /// Looked at for every frame.
+    line: Line,
     pub wants: Wants,
     /// Keys of this viewer's subscriptions.
     pub subscriptions: IndexMap<CameraId, usize>,
     /// Index of the subscription to be served next, so that each gets its turn on a slow link.
     pub turn: usize,
-    pub socket: Arc<TcpStream>,
     /// Ends the reading half.
     ended: CancellationToken,
     dead: bool,
@@ -101,9 +101,18 @@ pub(super) struct Viewer {
     text_bytes: usize,
     close: Option<Bytes>,
     /// Set when the kernel took less than all, until it is writable again.
-    pub blocked_since: Option<Instant>,
+    blocked_since: Option<Instant>,
     /// Set with `close`: until when it may be read.
     close_by: Option<Instant>,
+}
+
+/// All that a frame needs of a viewer, side by side: with thousands of viewers, each further place in
+/// memory is a wait for it.
+struct Line {
+    socket: Arc<TcpStream>,
+    format: Format,
+    /// See [`Viewer::is_free`].
+    free: bool,
 }
 
 impl Viewer {
@@ -116,11 +125,10 @@ impl Viewer {
     ) -> Self {
         Self {
             id,
-            format,
+            line: Line { socket, format, free: true },
             wants,
             subscriptions: IndexMap::new(),
             turn: 0,
-            socket,
             ended,
             dead: false,
             begun: None,
@@ -133,18 +141,46 @@ impl Viewer {
         }
     }
 
-    /// Whether a frame could start now.
+    /// What frames are wrapped in for it.
+    pub(super) fn format(&self) -> Format {
+        self.line.format
+    }
+
+    /// To wait until it is writable.
+    pub(super) fn socket(&self) -> Arc<TcpStream> {
+        self.line.socket.clone()
+    }
+
+    /// Whether a frame could start now: nothing is begun, the kernel takes more, and it is not at its
+    /// end.
     pub(super) fn is_free(&self) -> bool {
-        self.blocked_since.is_none()
+        self.line.free
+    }
+
+    /// To be called after each change of what it depends on.
+    fn settle(&mut self) {
+        self.line.free = self.blocked_since.is_none()
             && self.begun.is_none()
             && self.close_by.is_none()
-            && !self.dead
+            && !self.dead;
+    }
+
+    /// Whether the kernel takes nothing at present.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.blocked_since.is_some()
+    }
+
+    /// The kernel takes more again.
+    pub(super) fn unblock(&mut self) {
+        self.blocked_since = None;
+        self.settle();
     }
 
     /// The connection is gone: nothing more is written, and the reading half ends.
     pub(super) fn die(&mut self) {
         self.dead = true;
         self.ended.cancel();
+        self.settle();
     }
 
     /// Cancelled when the connection is gone.
@@ -196,6 +232,7 @@ impl Viewer {
             self.texts.clear();
             self.text_bytes = 0;
             self.pong = None;
+            self.settle();
         }
     }
 
@@ -212,6 +249,12 @@ impl Viewer {
 
     /// Writes what waits, in order: the message that is begun, control frames, texts, the close.
     pub(super) fn flush(&mut self, now: Instant) -> Sent {
+        let sent = self.flush_all(now);
+        self.settle();
+        sent
+    }
+
+    fn flush_all(&mut self, now: Instant) -> Sent {
         loop {
             let next = self.begun.take().or_else(|| self.pong.take());
             let next = next.or_else(|| self.next_text()).or_else(|| self.close.take());
@@ -236,22 +279,32 @@ impl Viewer {
 
     /// Hands one whole message to the kernel, as much as it takes.
     pub(super) fn write(&mut self, message: &Bytes, now: Instant) -> Sent {
-        match self.socket.try_write(message) {
-            Ok(n) if n == message.len() => {
-                self.blocked_since = None;
-                Sent::Whole
-            }
+        match self.line.send(message) {
+            Ok(n) if n == message.len() => Sent::Whole,
             Ok(0) => Sent::Dead,
             Ok(n) => {
                 self.begun = Some(message.slice(n..));
                 self.blocked_since = Some(now);
+                self.settle();
                 Sent::Partly
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 self.blocked_since.get_or_insert(now);
+                self.settle();
                 Sent::Nothing
             }
             Err(_) => Sent::Dead,
+        }
+    }
+}
+
+impl Line {
+    /// Straight to the kernel: what tokio knows of the socket is one more place in memory, and needed
+    /// only where the socket is full.
+    fn send(&self, message: &[u8]) -> io::Result<usize> {
+        match rustix::net::send(&*self.socket, message, rustix::net::SendFlags::NOSIGNAL) {
+            Err(rustix::io::Errno::AGAIN) => self.socket.try_write(message),
+            sent => Ok(sent?),
         }
     }
 }

@@ -230,7 +230,7 @@ impl Writer {
             }
             at = now;
         }
-        let message = messages::frame(latest, subscription.camera.id().as_str(), viewer.format);
+        let message = messages::frame(latest, subscription.camera.id().as_str(), viewer.format());
         match viewer.write(message, now) {
             sent @ (Sent::Whole | Sent::Partly) => {
                 subscription.pending = None;
@@ -264,7 +264,7 @@ impl Writer {
 
     fn await_writable(&self, key: usize) {
         let viewer = &self.viewers[key];
-        let (socket, id, ended) = (viewer.socket.clone(), viewer.id, viewer.ended());
+        let (socket, id, ended) = (viewer.socket(), viewer.id, viewer.ended());
         self.writable.push(Box::pin(async move {
             // One that never reads again is never writable: without its end, its socket would stay.
             tokio::select! {
@@ -278,7 +278,7 @@ impl Writer {
 
     fn became_writable(&mut self, key: usize, id: u64) {
         if self.viewers.get(key).is_some_and(|viewer| viewer.id == id) {
-            self.viewers[key].blocked_since = None;
+            self.viewers[key].unblock();
             self.pump(key);
         }
     }
@@ -345,7 +345,7 @@ impl Writer {
     fn send_stats(&mut self, key: usize) {
         let viewer = &self.viewers[key];
         // Figures are only good fresh: none are queued for a viewer that is behind.
-        if viewer.format == Format::Legacy || !viewer.is_free() {
+        if viewer.format() == Format::Legacy || !viewer.is_free() {
             return;
         }
         let subscriptions = viewer.subscriptions.values().map(|&s| &self.subscriptions[s]);

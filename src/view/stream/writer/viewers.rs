@@ -82,7 +82,7 @@ impl Writer {
         let key = self.viewers.insert(viewer);
         self.keys.insert(id, key);
         let viewer = &self.viewers[key];
-        if viewer.format != Format::Legacy {
+        if viewer.format() != Format::Legacy {
             let known = self.registry.list();
             let known = known.iter().filter(|camera| viewer.wants.of(camera.id()).is_some());
             let hello = ServerMessage::Hello {
@@ -202,7 +202,7 @@ impl Writer {
 
     pub(super) fn text(&mut self, key: usize, text: impl Into<Text>) {
         let viewer = &mut self.viewers[key];
-        if viewer.format == Format::Legacy {
+        if viewer.format() == Format::Legacy {
             return;
         }
         if !viewer.text(text.into()) {
@@ -215,7 +215,7 @@ impl Writer {
     pub(super) fn flush(&mut self, key: usize) -> bool {
         let now = self.now();
         let viewer = &mut self.viewers[key];
-        if viewer.blocked_since.is_some() || viewer.is_dead() {
+        if viewer.is_blocked() || viewer.is_dead() {
             return false;
         }
         match viewer.flush(now) {
