@@ -6,7 +6,7 @@ mod publishers;
 mod viewers;
 
 pub use publishers::{Door, Publishers};
-pub use viewers::{Group, Viewers, Window};
+pub use viewers::{Habits, Resumed, Viewers, Window};
 
 /// `value` at `share` (0 to 1) of sorted values.
 pub fn percentile<T: Copy + Default>(sorted: &[T], share: f64) -> T {
