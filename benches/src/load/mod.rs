@@ -1,10 +1,12 @@
 //! The load: publishers and viewers over real sockets, in this process, away from the server's core.
 //!
-//! Belongs here: both ends of a camera as cheaply as they can be had. Does not: what is measured.
+//! Belongs here: both ends of a camera as cheaply as they can be had, and the link between. Does not: what is measured.
 
+mod proxy;
 mod publishers;
 mod viewers;
 
+pub use proxy::{Link, Proxy};
 pub use publishers::{Door, Publishers};
 pub use viewers::{Habits, Resumed, Viewers, Window};
 

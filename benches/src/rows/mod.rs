@@ -2,6 +2,7 @@
 
 mod fanout;
 mod slow;
+mod thin;
 
 use std::io;
 
@@ -20,4 +21,5 @@ pub struct Effort {
 pub type Row = fn(Effort) -> io::Result<Section>;
 
 /// All rows, in the order of the document.
-pub const ROWS: &[(&str, Row)] = &[("fanout", fanout::run), ("slow", slow::run)];
+pub const ROWS: &[(&str, Row)] =
+    &[("fanout", fanout::run), ("slow", slow::run), ("thin", thin::run)];

@@ -8,7 +8,7 @@ use super::{
     fanout::{FPS, FRAME},
 };
 use crate::{
-    load::{Door, Habits, Publishers, Resumed, Viewers, median},
+    load::{Door, Habits, Publishers, Resumed, Viewers, Window, median},
     report::{Goal, Section, show},
     servers::Mode,
     subject::{Kind, Subject},
@@ -44,7 +44,7 @@ const SUBJECTS: [(Kind, Option<usize>); 5] = [
 
 #[derive(Debug)]
 struct Figures {
-    /// Of the 500 who read, before there were others.
+    /// Of the 500 who read, before and after there were others.
     p50_alone: f64,
     p99_alone: f64,
     /// Of the same while 500 others read nothing.
@@ -71,7 +71,11 @@ pub fn run(effort: Effort) -> io::Result<Section> {
     let mut all: Vec<Vec<Figures>> = SUBJECTS.iter().map(|_| Vec::new()).collect();
     for round in 0..effort.rounds {
         for (&(kind, buffer), figures) in SUBJECTS.iter().zip(&mut all) {
-            let measured = measure(kind, buffer, effort.seconds)?;
+            // What the peers do is far enough from the goals to show at once.
+            if round > 0 && !matches!(kind, Kind::Framecast(_)) {
+                continue;
+            }
+            let measured = measure(kind, buffer)?;
             eprintln!("round {round}, {}, {buffer:?}: {measured:.1?}", kind.name());
             figures.push(measured);
         }
@@ -81,7 +85,7 @@ pub fn run(effort: Effort) -> io::Result<Section> {
     Ok(section(&all, &closed))
 }
 
-fn measure(kind: Kind, receive_buffer: Option<usize>, seconds: u64) -> io::Result<Figures> {
+fn measure(kind: Kind, receive_buffer: Option<usize>) -> io::Result<Figures> {
     let options = if matches!(kind, Kind::Framecast(_)) { OPTIONS } else { &[] };
     let server = Subject::start_with(kind, options, &[sys::SERVER_CORE])?;
     let camera = ["cam".to_owned()];
@@ -90,13 +94,14 @@ fn measure(kind: Kind, receive_buffer: Option<usize>, seconds: u64) -> io::Resul
     let path = "/stream?cameras=cam";
     load.add(server.view, path, READING, READERS)?;
     thread::sleep(WARM_UP);
-    let alone = load.watch(Duration::from_secs(seconds).max(PAUSE));
+    let half = PAUSE / 2;
+    let before_pause = load.watch(half);
     let habits = Habits { group: STOPPERS, receive_buffer, ..Habits::default() };
     load.add(server.view, path, PAUSED, habits)?;
     thread::sleep(Duration::from_secs(2));
     let before = server.rss()?;
     load.pause(STOPPERS);
-    let with = load.watch(PAUSE);
+    let with = calmer([load.watch(half), load.watch(half)]);
     let growth = server.rss()? as f64 - before as f64;
     let (kernel, kernel_mean) = match sys::send_queues(server.view.port())? {
         Some((largest, mean)) => (largest as f64, mean),
@@ -105,7 +110,10 @@ fn measure(kind: Kind, receive_buffer: Option<usize>, seconds: u64) -> io::Resul
     load.go_on(STOPPERS);
     // Megabytes a viewer wait where nothing bounds them.
     thread::sleep(Duration::from_secs(5));
-    let resumed = &load.windows(STOPPERS + 1)[STOPPERS].resumed;
+    let resumed = After::worst(&load.windows(STOPPERS + 1)[STOPPERS].resumed);
+    load.leave(STOPPERS);
+    thread::sleep(Duration::from_secs(1));
+    let alone = calmer([before_pause, load.watch(half)]);
     Ok(Figures {
         p50_alone: alone.age_ms(0.5),
         p99_alone: alone.age_ms(0.99),
@@ -114,8 +122,14 @@ fn measure(kind: Kind, receive_buffer: Option<usize>, seconds: u64) -> io::Resul
         user: growth / PAUSED as f64,
         kernel,
         kernel_mean,
-        resumed: After::worst(resumed),
+        resumed,
     })
+}
+
+/// Other work on a shared machine only adds to delays, in windows as short as these often to one
+/// alone.
+fn calmer([a, b]: [Window; 2]) -> Window {
+    if a.age_ms(0.99) <= b.age_ms(0.99) { a } else { b }
 }
 
 impl After {
@@ -220,8 +234,18 @@ fn section(all: &[Vec<Figures>], closed: &Closed) -> Section {
             256.0,
             "KiB",
         ),
-        Goal::at_most("p50 of the others, against before", of(0, |f| f.p50 / f.p50_alone), 1.1, "×"),
-        Goal::at_most("p99 of the others, against before", of(0, |f| f.p99 / f.p99_alone), 1.1, "×"),
+        Goal::at_most(
+            "p50 of the others, against before",
+            of(0, |f| f.p50 / f.p50_alone),
+            1.1,
+            "×",
+        ),
+        Goal::at_most(
+            "p99 of the others, against before",
+            of(0, |f| f.p99 / f.p99_alone),
+            1.1,
+            "×",
+        ),
         Goal::at_most(
             "old frames that the server still sends to one that reads again",
             of(0, |f| f.resumed.old_sent),
@@ -246,7 +270,8 @@ fn section(all: &[Vec<Figures>], closed: &Closed) -> Section {
         name: "slow".into(),
         title: "Viewers that stop reading".into(),
         how: "One camera of 30 KB frames at 30 fps; 500 viewers who read, then 500 more who read for \
-              2 s and stop for 5 s. Those have a receive buffer of 128 KiB (`SO_RCVBUF`), which \
+              2 s and stop for 5 s, in one round for the peers. Delays are of the calmer of two windows \
+              of 2.5 s, beside and without the 500. Those who stop have a receive buffer of 128 KiB (`SO_RCVBUF`), which \
               itself holds old frames: no server can take back what the viewer's own kernel has. \
               The second line shows the buffer that Linux grows by itself, here to at most 32 MB. \
               Kernel memory is what `ss -m` shows as the write queue. A frame is old when it is 200 ms \
