@@ -1,10 +1,11 @@
 //! The rows of the benchmark: each measures one thing that must hold, and says so in a section.
 
 mod fanout;
+mod memory;
 mod slow;
 mod thin;
 
-use std::io;
+use std::{io, time::Duration};
 
 use crate::report::Section;
 
@@ -15,6 +16,8 @@ pub struct Effort {
     pub rounds: usize,
     /// Seconds of one measurement.
     pub seconds: u64,
+    /// How long viewers and publishers come and go while memory is watched.
+    pub soak: Duration,
 }
 
 /// What a row is run with; it names itself.
@@ -22,4 +25,4 @@ pub type Row = fn(Effort) -> io::Result<Section>;
 
 /// All rows, in the order of the document.
 pub const ROWS: &[(&str, Row)] =
-    &[("fanout", fanout::run), ("slow", slow::run), ("thin", thin::run)];
+    &[("fanout", fanout::run), ("slow", slow::run), ("thin", thin::run), ("memory", memory::run)];
