@@ -2,6 +2,7 @@
 
 mod fanout;
 mod memory;
+mod redis;
 mod slow;
 mod thin;
 
@@ -24,5 +25,10 @@ pub struct Effort {
 pub type Row = fn(Effort) -> io::Result<Section>;
 
 /// All rows, in the order of the document.
-pub const ROWS: &[(&str, Row)] =
-    &[("fanout", fanout::run), ("slow", slow::run), ("thin", thin::run), ("memory", memory::run)];
+pub const ROWS: &[(&str, Row)] = &[
+    ("fanout", fanout::run),
+    ("slow", slow::run),
+    ("thin", thin::run),
+    ("memory", memory::run),
+    ("redis", redis::run),
+];

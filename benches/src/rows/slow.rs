@@ -101,7 +101,7 @@ fn measure(kind: Kind, receive_buffer: Option<usize>) -> io::Result<Figures> {
     thread::sleep(Duration::from_secs(2));
     let before = server.rss()?;
     load.pause(STOPPERS);
-    let with = calmer([load.watch(half), load.watch(half)]);
+    let with = Window::calmer(load.watch(half), load.watch(half));
     let growth = server.rss()? as f64 - before as f64;
     let (kernel, kernel_mean) = match sys::send_queues(server.view.port())? {
         Some((largest, mean)) => (largest as f64, mean),
@@ -113,7 +113,7 @@ fn measure(kind: Kind, receive_buffer: Option<usize>) -> io::Result<Figures> {
     let resumed = After::worst(&load.windows(STOPPERS + 1)[STOPPERS].resumed);
     load.leave(STOPPERS);
     thread::sleep(Duration::from_secs(1));
-    let alone = calmer([before_pause, load.watch(half)]);
+    let alone = Window::calmer(before_pause, load.watch(half));
     Ok(Figures {
         p50_alone: alone.age_ms(0.5),
         p99_alone: alone.age_ms(0.99),
@@ -124,12 +124,6 @@ fn measure(kind: Kind, receive_buffer: Option<usize>) -> io::Result<Figures> {
         kernel_mean,
         resumed,
     })
-}
-
-/// Other work on a shared machine only adds to delays, in windows as short as these often to one
-/// alone.
-fn calmer([a, b]: [Window; 2]) -> Window {
-    if a.age_ms(0.99) <= b.age_ms(0.99) { a } else { b }
 }
 
 impl After {
