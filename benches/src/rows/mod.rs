@@ -1,6 +1,8 @@
 //! The rows of the benchmark: each measures one thing that must hold, and says so in a section.
 
+mod capacity;
 mod fanout;
+mod joins;
 mod memory;
 mod redis;
 mod slow;
@@ -31,4 +33,6 @@ pub const ROWS: &[(&str, Row)] = &[
     ("thin", thin::run),
     ("memory", memory::run),
     ("redis", redis::run),
+    ("joins", joins::run),
+    ("capacity", capacity::run),
 ];
