@@ -8,7 +8,7 @@ mod viewers;
 
 pub use proxy::{Link, Proxy};
 pub use publishers::{Door, Publishers};
-pub use viewers::{Habits, Resumed, Viewers, Window};
+pub use viewers::{Habits, Resumed, Viewers};
 
 /// `value` at `share` (0 to 1) of sorted values.
 pub fn percentile<T: Copy + Default>(sorted: &[T], share: f64) -> T {

@@ -95,12 +95,6 @@ impl Window {
     pub fn age_ms(&self, share: f64) -> f64 {
         percentile(&self.ages, share) as f64 / 1e6
     }
-
-    /// The one with the lower p99: other work on a shared machine only adds to delays, in windows of
-    /// seconds often to one of two alone.
-    pub fn calmer(a: Self, b: Self) -> Self {
-        if a.age_ms(0.99) <= b.age_ms(0.99) { a } else { b }
-    }
 }
 
 /// A thread full of viewers; they hang up when this is dropped.

@@ -7,6 +7,7 @@ mod memory;
 mod redis;
 mod slow;
 mod thin;
+mod turns;
 
 use std::{io, time::Duration};
 

@@ -12,12 +12,12 @@ use std::{
 use super::{
     Effort,
     fanout::{FPS, FRAME},
+    turns::{self, Figures, Side},
 };
 use crate::{
-    load::{Door, Habits, Publishers, Viewers, median},
+    load::{Door, Publishers, median},
     report::{Goal, Section, show},
-    subject::{Kind, Subject},
-    sys,
+    subject::Kind,
 };
 
 const VIEWERS: usize = 20;
@@ -27,29 +27,6 @@ const WARM_UP: Duration = Duration::from_secs(2);
 const UNBATCHED: f64 = 2.2;
 /// Cameras, in the table's order; viewers are compared at the first.
 const CASES: [usize; 2] = [10, 1];
-/// Until frames flow evenly again.
-const SETTLE: Duration = Duration::from_millis(500);
-const SPELL: Duration = Duration::from_secs(1);
-
-/// A server with cameras that publish for a spell at a time.
-struct Side {
-    server: Subject,
-    ids: Vec<String>,
-    load: Viewers,
-    /// Figures of each spell.
-    p50_ms: Vec<f64>,
-    p99_ms: Vec<f64>,
-    cpu: Vec<f64>,
-}
-
-/// What came of the spells of all rounds.
-#[derive(Debug)]
-struct Figures {
-    p50_ms: f64,
-    p99_ms: f64,
-    /// CPU time of the server a second.
-    cpu: f64,
-}
 
 /// Figures a second, while cameras publish.
 #[derive(Debug, Clone, Copy, Default)]
@@ -72,14 +49,12 @@ pub fn run(effort: Effort) -> io::Result<Section> {
     let mut rounds: Vec<[Figures; 2]> = Vec::new();
     let mut commands = Vec::new();
     for round in 0..effort.rounds {
-        let mut sides = [Side::start(&[], CASES[0])?, Side::start(&with, CASES[0])?];
-        // In short turns, so that both see the same machine.
-        for _ in 0..2 * effort.seconds {
-            for side in &mut sides {
-                side.spell()?;
-            }
-        }
-        let figures = sides.map(Side::figures);
+        let kind = Kind::Framecast(1);
+        let sides = [
+            Side::start(kind, &[], CASES[0], VIEWERS)?,
+            Side::start(kind, &with, CASES[0], VIEWERS)?,
+        ];
+        let figures = turns::compare(sides, 2 * effort.seconds)?;
         eprintln!("round {round}: without and with {figures:.2?}");
         rounds.push(figures);
         for cameras in CASES {
@@ -91,45 +66,14 @@ pub fn run(effort: Effort) -> io::Result<Section> {
     Ok(section(Some(&rounds), &commands))
 }
 
-impl Side {
-    fn start(options: &[&str], cameras: usize) -> io::Result<Self> {
-        let server = Subject::start_with(Kind::Framecast(1), options, &[sys::SERVER_CORE])?;
-        let ids: Vec<String> = (0..cameras).map(|camera| format!("cam-{camera}")).collect();
-        let load = Viewers::start()?;
-        for id in &ids {
-            let path = format!("/stream?cameras={id}");
-            load.add(server.view, &path, VIEWERS, Habits::default())?;
-        }
-        let (p50_ms, p99_ms, cpu) = (Vec::new(), Vec::new(), Vec::new());
-        Ok(Self { server, ids, load, p50_ms, p99_ms, cpu })
-    }
-
-    fn spell(&mut self) -> io::Result<()> {
-        let door = Door::WebSocket;
-        let _publishers = Publishers::start(self.server.ingest, &self.ids, door, FRAME, FPS)?;
-        thread::sleep(SETTLE);
-        let before = self.server.cpu()?;
-        let window = self.load.watch(SPELL);
-        let cpu = self.server.cpu()? - before;
-        self.p50_ms.push(window.age_ms(0.5));
-        self.p99_ms.push(window.age_ms(0.99));
-        self.cpu.push(cpu.as_secs_f64() / SPELL.as_secs_f64());
-        Ok(())
-    }
-
-    fn figures(self) -> Figures {
-        let Self { p50_ms, p99_ms, cpu, .. } = self;
-        Figures { p50_ms: median(p50_ms), p99_ms: median(p99_ms), cpu: median(cpu) }
-    }
-}
-
 fn commands_of(
     redis: &Redis,
     options: &[&str],
     cameras: usize,
     seconds: u64,
 ) -> io::Result<Commands> {
-    let Side { server, ids, load, .. } = Side::start(options, cameras)?;
+    let Side { server, ids, load, .. } =
+        Side::start(Kind::Framecast(1), options, cameras, VIEWERS)?;
     let _publishers = Publishers::start(server.ingest, &ids, Door::WebSocket, FRAME, FPS)?;
     thread::sleep(WARM_UP);
     let counts = || -> io::Result<Commands> {
