@@ -335,7 +335,7 @@ impl Reader {
                     slot.as_ref().is_some_and(|conn| conn.group == group)
                 };
                 let keys = self.conns.iter_mut().enumerate();
-                for (key, slot) in keys.filter(|(_, slot)| of_group(&slot)).take(count) {
+                for (key, slot) in keys.filter(|(_, slot)| of_group(slot)).take(count) {
                     *slot = None;
                     self.free.push(key);
                 }

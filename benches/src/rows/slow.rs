@@ -88,6 +88,18 @@ pub fn run(effort: Effort) -> io::Result<Section> {
 
 fn measure(kind: Kind, receive_buffer: Option<usize>) -> io::Result<Figures> {
     let options = if matches!(kind, Kind::Framecast(_)) { OPTIONS } else { &[] };
+    let habits = Habits { group: STOPPERS, receive_buffer, ..Habits::default() };
+    let (user, kernel, kernel_mean, resumed) = pause(kind, options, habits)?;
+    let side = || Side::start(kind, options, 1, READING);
+    let [alone, beside] = [side()?, side()?];
+    beside.load.add(beside.server.view, "/stream?cameras=cam-0", PAUSED, habits)?;
+    beside.load.pause(STOPPERS);
+    let [alone, beside] = turns::compare([alone, beside], TURNS)?;
+    Ok(Figures { alone, beside, user, kernel, kernel_mean, resumed })
+}
+
+/// What viewers who stop for a while cost, and what they see then.
+fn pause(kind: Kind, options: &[&str], habits: Habits) -> io::Result<(f64, f64, f64, After)> {
     let server = Subject::start_with(kind, options, &[sys::SERVER_CORE])?;
     let camera = ["cam".to_owned()];
     let _publishers = Publishers::start(server.ingest, &camera, Door::WebSocket, FRAME, FPS)?;
@@ -95,7 +107,6 @@ fn measure(kind: Kind, receive_buffer: Option<usize>) -> io::Result<Figures> {
     let path = "/stream?cameras=cam";
     load.add(server.view, path, READING, READERS)?;
     thread::sleep(WARM_UP);
-    let habits = Habits { group: STOPPERS, receive_buffer, ..Habits::default() };
     load.add(server.view, path, PAUSED, habits)?;
     thread::sleep(Duration::from_secs(2));
     let before = server.rss()?;
@@ -110,13 +121,7 @@ fn measure(kind: Kind, receive_buffer: Option<usize>) -> io::Result<Figures> {
     // Megabytes a viewer wait where nothing bounds them.
     thread::sleep(Duration::from_secs(5));
     let resumed = After::worst(&load.windows(STOPPERS + 1)[STOPPERS].resumed);
-    drop(server);
-    let [alone, beside] =
-        [Side::start(kind, options, 1, READING)?, Side::start(kind, options, 1, READING)?];
-    beside.load.add(beside.server.view, "/stream?cameras=cam-0", PAUSED, habits)?;
-    beside.load.pause(STOPPERS);
-    let [alone, beside] = turns::compare([alone, beside], TURNS)?;
-    Ok(Figures { alone, beside, user: growth / PAUSED as f64, kernel, kernel_mean, resumed })
+    Ok((growth / PAUSED as f64, kernel, kernel_mean, resumed))
 }
 
 impl After {
