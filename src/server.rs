@@ -73,10 +73,10 @@ pub struct Server {
 impl Server {
     /// Binds all ports and serves.
     pub async fn start(config: Config) -> Result<Self, StartError> {
-        let (ingest_tcp, ingest_udp) = bind_ingest(config.ingest_addr).await?;
-        let view = bind("--view-addr", config.view_addr).await?;
+        let (ingest_tcp, ingest_udp) = bind_ingest(config.ingest_addr)?;
+        let view = bind("--view-addr", config.view_addr)?;
         let api = match config.api_addr() {
-            Some(addr) => Some(bind("--api-addr", addr).await?),
+            Some(addr) => Some(bind("--api-addr", addr)?),
             None => None,
         };
         let ingest_addr = local(&ingest_tcp, config.ingest_addr);
@@ -267,10 +267,10 @@ fn figures(
 }
 
 /// TCP and UDP on the same port number; with port 0, on the same free one.
-async fn bind_ingest(addr: SocketAddr) -> Result<(TcpListener, UdpSocket), StartError> {
+fn bind_ingest(addr: SocketAddr) -> Result<(TcpListener, UdpSocket), StartError> {
     let flag = "--ingest-addr";
     for attempt in 1.. {
-        let tcp = bind(flag, addr).await?;
+        let tcp = bind(flag, addr)?;
         let at = local(&tcp, addr);
         match UdpSocket::bind(at) {
             Ok(udp) => return Ok((tcp, udp)),
@@ -282,8 +282,8 @@ async fn bind_ingest(addr: SocketAddr) -> Result<(TcpListener, UdpSocket), Start
     unreachable!("the loop returns at its last attempt")
 }
 
-async fn bind(flag: &'static str, addr: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(addr).await.map_err(|error| bind_error(flag, addr, error))
+fn bind(flag: &'static str, addr: SocketAddr) -> Result<TcpListener, StartError> {
+    net::bind(addr).map_err(|error| bind_error(flag, addr, error))
 }
 
 fn bind_error(flag: &'static str, addr: SocketAddr, error: io::Error) -> StartError {

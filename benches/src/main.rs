@@ -19,7 +19,7 @@ mod servers;
 mod subject;
 mod sys;
 
-use std::{io, path::PathBuf, process::ExitCode};
+use std::{io, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
 
@@ -37,6 +37,9 @@ struct Cli {
     /// Seconds of one measurement
     #[arg(long, default_value_t = 5)]
     seconds: u64,
+    /// Minutes in which viewers and publishers come and go while memory is watched
+    #[arg(long, default_value_t = 2.0)]
+    soak_minutes: f64,
     /// Where results are kept between runs
     #[arg(long, default_value = "target/bench")]
     results: PathBuf,
@@ -100,7 +103,12 @@ fn main() -> ExitCode {
 fn measure(cli: &Cli) -> io::Result<()> {
     sys::raise_open_files()?;
     sys::pin(sys::LOAD_CORE)?;
-    let effort = Effort { rounds: cli.rounds.max(1), seconds: cli.seconds.max(1) };
+    let effort = Effort {
+        rounds: cli.rounds.max(1),
+        seconds: cli.seconds.max(1),
+        // Less has no quarters to compare.
+        soak: Duration::from_secs_f64(60.0 * cli.soak_minutes.clamp(0.5, 24.0 * 60.0)),
+    };
     let is_wanted = |name: &str| cli.rows.is_empty() || cli.rows.iter().any(|row| row == name);
     for (_, row) in ROWS.iter().filter(|(name, _)| is_wanted(name)) {
         let mut section = row(effort)?;

@@ -2,8 +2,8 @@
 
 use std::{
     env,
-    io::{self, BufRead as _, BufReader},
-    net::SocketAddr,
+    io::{self, BufRead as _, BufReader, Read as _, Write as _},
+    net::{SocketAddr, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
@@ -120,6 +120,18 @@ impl Subject {
     /// CPU time so far.
     pub fn cpu(&self) -> io::Result<Duration> {
         sys::cpu(self.pid())
+    }
+
+    /// What framecast answers at `/api/stats`.
+    pub fn stats(&self) -> io::Result<serde_json::Value> {
+        let mut socket = TcpStream::connect(self.view)?;
+        let request =
+            format!("GET /api/stats HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.view);
+        socket.write_all(request.as_bytes())?;
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer)?;
+        let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+        Ok(serde_json::from_str(body)?)
     }
 
     /// Bytes of memory that it holds.

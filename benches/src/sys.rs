@@ -2,7 +2,7 @@
 //!
 //! Belongs here: Linux and `/proc`. Does not: what is measured with it.
 
-use std::{fs, io, time::Duration};
+use std::{fs, io, process::Command, time::Duration};
 
 use rustix::{
     process::{Resource, Rlimit, getrlimit, setrlimit},
@@ -68,19 +68,23 @@ fn status_kib(pid: u32, field: &str) -> io::Result<u64> {
     kib.ok_or_else(|| io::Error::other(format!("/proc/{pid}/status has no {field}")))
 }
 
-/// Bytes that the kernel holds to be sent for connections from this local port: the sum, and the
-/// largest of one connection (`tx_queue` of `/proc/net/tcp`).
-pub fn send_queues(port: u16) -> io::Result<(u64, u64)> {
-    let table = fs::read_to_string("/proc/net/tcp")?;
-    let local = format!(":{port:04X}");
-    let queue = |line: &str| {
-        let mut fields = line.split_whitespace();
-        fields.nth(1).filter(|address| address.ends_with(&local))?;
-        let queues = fields.nth(2)?;
-        u64::from_str_radix(queues.split(':').next()?, 16).ok()
+/// Bytes of memory that the kernel charges for what connections from this local port have not
+/// delivered yet: the largest of one connection, and the mean (`w` of `ss -m`, the size of the
+/// write queue with its bookkeeping). `None` where iproute2 is not installed.
+pub fn send_queues(port: u16) -> io::Result<Option<(u64, f64)>> {
+    let ss = Command::new("ss").args(["-tmnH", &format!("sport = :{port}")]).output();
+    let table = match ss {
+        Ok(output) => String::from_utf8_lossy(&output.stdout).into_owned(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
     };
-    let queues: Vec<u64> = table.lines().filter_map(queue).collect();
-    Ok((queues.iter().sum(), queues.iter().copied().max().unwrap_or(0)))
+    let queue = |memory: &str| {
+        let fields = memory.split(')').next()?.split(',');
+        fields.filter_map(|field| field.strip_prefix('w')?.parse::<u64>().ok()).next()
+    };
+    let queues: Vec<u64> = table.split("skmem:(").skip(1).filter_map(queue).collect();
+    let mean = queues.iter().sum::<u64>() as f64 / queues.len().max(1) as f64;
+    Ok(queues.iter().max().map(|&largest| (largest, mean)))
 }
 
 /// The machine in one line: cores, processor, kernel.

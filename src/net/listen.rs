@@ -1,6 +1,6 @@
 //! Accepting connections and serving HTTP/1.1 on them until shutdown.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use super::{
     answering::{Answer, Answering},
@@ -12,7 +12,7 @@ use axum::{Router, extract::ConnectInfo, http::Request};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -21,6 +21,10 @@ use tower::ServiceExt as _;
 /// Connections served at a time on one port; further ones wait in the kernel's backlog. Ten times
 /// what one core can feed (3000 viewers at 30 fps fill this kind of machine).
 const MAX_CONNECTIONS: usize = 30_000;
+
+/// Connections that may wait to be accepted; as many as Linux allows by default (`somaxconn`). The
+/// system drops those beyond, and their clients try again only a second later, then two, then four.
+const BACKLOG: u32 = 4096;
 
 /// How long a client may take to send a request's header.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -52,6 +56,16 @@ pub struct Lifetime {
 /// One of a port's [`MAX_CONNECTIONS`], held by a connection and by what it is upgraded to.
 #[derive(Debug, Clone)]
 pub(super) struct Place(#[allow(dead_code, reason = "held, not read")] Arc<OwnedSemaphorePermit>);
+
+/// Binds a port for [`serve`] or [`serve_viewers`].
+pub fn bind(addr: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if addr.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // As the usual way to bind does: connections of a server that ended must not keep its port.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(addr)?;
+    socket.listen(BACKLOG)
+}
 
 /// Serves `router` on `listener`. At shutdown connections without a request end within half a second,
 /// and running requests by themselves; new ones get one answer each until the lifetime is closed.

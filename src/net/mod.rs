@@ -15,7 +15,7 @@ mod upgrade;
 
 pub use error::ApiError;
 use listen::Place;
-pub use listen::{Lifetime, serve, serve_viewers};
+pub use listen::{Lifetime, bind, serve, serve_viewers};
 pub use request::{Id, Peer, Query};
 pub use talk::{Ended, Talk};
 pub use upgrade::{WebSocketUpgrade, close, close_code, heartbeat, server_socket};

@@ -1,12 +1,14 @@
 //! The load: publishers and viewers over real sockets, in this process, away from the server's core.
 //!
-//! Belongs here: both ends of a camera as cheaply as they can be had. Does not: what is measured.
+//! Belongs here: both ends of a camera as cheaply as they can be had, and the link between. Does not: what is measured.
 
+mod proxy;
 mod publishers;
 mod viewers;
 
+pub use proxy::{Link, Proxy};
 pub use publishers::{Door, Publishers};
-pub use viewers::{Group, Viewers, Window};
+pub use viewers::{Habits, Resumed, Viewers};
 
 /// `value` at `share` (0 to 1) of sorted values.
 pub fn percentile<T: Copy + Default>(sorted: &[T], share: f64) -> T {

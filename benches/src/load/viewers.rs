@@ -15,8 +15,8 @@ use framecast::wire::envelope;
 use rustix::{
     event::{Timespec, epoll},
     fd::OwnedFd,
-    io::Errno,
-    net::{RecvFlags, recv},
+    io::{Errno, ioctl_fionread},
+    net::{RecvFlags, recv, sockopt::set_socket_recv_buffer_size},
 };
 
 use super::percentile;
@@ -25,11 +25,51 @@ use crate::{frame, sys};
 /// Of a message, more than the longest WebSocket header, frame header and stamp.
 const HEAD: usize = 192;
 const DISCARD: usize = 1 << 20;
-/// Frames after a pause whose age is kept one by one.
-const FIRST: usize = 3;
+/// A frame younger than this is no longer one that waited while its viewer read nothing.
+const YOUNG_NS: u64 = 200_000_000;
 
 /// Viewers that are looked at together; a small number that the caller chooses.
 pub type Group = usize;
+
+/// How viewers behave.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Habits {
+    pub group: Group,
+    /// Acknowledge each frame.
+    pub acks: bool,
+    /// `SO_RCVBUF` as asked for (Linux doubles it); without, the kernel lets the buffer grow to
+    /// megabytes.
+    pub receive_buffer: Option<usize>,
+}
+
+/// What a viewer saw since [`Viewers::go_on`].
+#[derive(Debug, Clone, Default)]
+pub struct Resumed {
+    started_ns: u64,
+    /// Bytes that lay in the viewer's own receive buffer and are not read yet.
+    own: usize,
+    /// Frames of 200 ms and more before the first young one: in the viewer's own buffer.
+    pub old_own: u32,
+    /// The same, sent only after it read again.
+    pub old_sent: u32,
+    /// Nanoseconds: the age of the first young frame, and when it came.
+    pub young: Option<(u64, u64)>,
+}
+
+impl Resumed {
+    fn frame(&mut self, age: u64) {
+        if self.young.is_some() {
+            return;
+        }
+        if age < YOUNG_NS {
+            self.young = Some((age, sys::now_ns() - self.started_ns));
+        } else if self.own > 0 {
+            self.old_own += 1;
+        } else {
+            self.old_sent += 1;
+        }
+    }
+}
 
 /// What a group of viewers saw since [`Viewers::reset`].
 #[derive(Debug, Clone, Default)]
@@ -46,8 +86,8 @@ pub struct Window {
     pub ages: Vec<u64>,
     /// Codes of close messages; 0 for connections that ended without.
     pub closes: Vec<u16>,
-    /// Nanoseconds: the ages of the first frames after [`Viewers::go_on`], a list a viewer.
-    pub after_pause: Vec<Vec<u64>>,
+    /// What each saw since [`Viewers::go_on`].
+    pub resumed: Vec<Resumed>,
 }
 
 impl Window {
@@ -65,9 +105,9 @@ pub struct Viewers {
 }
 
 enum Command {
-    Add(Vec<TcpStream>, Group, bool),
+    Add(Vec<TcpStream>, Habits),
     Read(Group, bool),
-    Leave(Group),
+    Leave(Group, usize),
     Reset,
     Take(mpsc::Sender<Vec<Window>>),
 }
@@ -85,14 +125,13 @@ impl Viewers {
         Ok(Self { commands, thread: Some(thread) })
     }
 
-    /// Connects `count` viewers to `path`. With `acks`, they acknowledge each frame.
+    /// Connects `count` viewers to `path`.
     pub fn add(
         &self,
         addr: SocketAddr,
         path: &str,
         count: usize,
-        group: Group,
-        acks: bool,
+        habits: Habits,
     ) -> io::Result<()> {
         let request = format!(
             "GET {path} HTTP/1.1\r\nHost: {addr}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
@@ -101,12 +140,15 @@ impl Viewers {
         let open = |_| {
             let mut socket = TcpStream::connect(addr)?;
             socket.set_nodelay(true)?;
+            if let Some(bytes) = habits.receive_buffer {
+                set_socket_recv_buffer_size(&socket, bytes)?;
+            }
             socket.write_all(request.as_bytes())?;
             socket.set_nonblocking(true)?;
             Ok(socket)
         };
         let sockets = (0..count).map(open).collect::<io::Result<_>>()?;
-        self.tell(Command::Add(sockets, group, acks));
+        self.tell(Command::Add(sockets, habits));
         Ok(())
     }
 
@@ -122,7 +164,12 @@ impl Viewers {
 
     /// This group hangs up.
     pub fn leave(&self, group: Group) {
-        self.tell(Command::Leave(group));
+        self.leave_some(group, usize::MAX);
+    }
+
+    /// This many of the group hang up.
+    pub fn leave_some(&self, group: Group, count: usize) {
+        self.tell(Command::Leave(group, count));
     }
 
     /// Counts from zero.
@@ -166,6 +213,7 @@ struct Conn {
     socket: TcpStream,
     group: Group,
     acks: bool,
+    reads: bool,
     upgraded: bool,
     head: [u8; HEAD],
     have: usize,
@@ -173,7 +221,7 @@ struct Conn {
     discard: usize,
     begun: Option<Seen>,
     frames: u64,
-    after_pause: Option<Vec<u64>>,
+    resumed: Option<Resumed>,
     close: u16,
 }
 
@@ -189,6 +237,8 @@ struct Reader {
     inbox: mpsc::Receiver<Command>,
     epoll: OwnedFd,
     conns: Vec<Option<Box<Conn>>>,
+    /// Empty places of `conns`.
+    free: Vec<usize>,
     windows: Vec<Window>,
     junk: Vec<u8>,
 }
@@ -196,7 +246,14 @@ struct Reader {
 impl Reader {
     fn new(inbox: mpsc::Receiver<Command>) -> io::Result<Self> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        Ok(Self { inbox, epoll, conns: Vec::new(), windows: Vec::new(), junk: vec![0; DISCARD] })
+        Ok(Self {
+            inbox,
+            epoll,
+            conns: Vec::new(),
+            free: Vec::new(),
+            windows: Vec::new(),
+            junk: vec![0; DISCARD],
+        })
     }
 
     fn run(&mut self) -> io::Result<()> {
@@ -224,42 +281,63 @@ impl Reader {
 
     fn obey(&mut self, command: Command) -> io::Result<()> {
         match command {
-            Command::Add(sockets, group, acks) => {
+            Command::Add(sockets, Habits { group, acks, .. }) => {
                 if self.windows.len() <= group {
                     self.windows.resize_with(group + 1, Window::default);
                 }
                 for socket in sockets {
-                    let data = epoll::EventData::new_u64(self.conns.len() as u64);
+                    let key = self.free.pop().unwrap_or_else(|| {
+                        self.conns.push(None);
+                        self.conns.len() - 1
+                    });
+                    let data = epoll::EventData::new_u64(key as u64);
                     epoll::add(&self.epoll, &socket, data, epoll::EventFlags::IN)?;
-                    self.conns.push(Some(Box::new(Conn {
+                    self.conns[key] = Some(Box::new(Conn {
                         socket,
                         group,
                         acks,
+                        reads: true,
                         upgraded: false,
                         head: [0; HEAD],
                         have: 0,
                         discard: 0,
                         begun: None,
                         frames: 0,
-                        after_pause: None,
+                        resumed: None,
                         close: 0,
-                    })));
+                    }));
                 }
             }
             Command::Read(group, on) => {
-                let flags = if on { epoll::EventFlags::IN } else { epoll::EventFlags::empty() };
                 for (key, conn) in self.conns.iter_mut().enumerate() {
                     let Some(conn) = conn.as_mut().filter(|conn| conn.group == group) else {
                         continue;
                     };
-                    conn.after_pause = on.then(Vec::new);
                     let data = epoll::EventData::new_u64(key as u64);
-                    epoll::modify(&self.epoll, &conn.socket, data, flags)?;
+                    match (conn.reads, on) {
+                        // Not only without interest: a connection that broke would be told all the time.
+                        (true, false) => epoll::delete(&self.epoll, &conn.socket)?,
+                        (false, true) => {
+                            conn.resumed = Some(Resumed {
+                                started_ns: sys::now_ns(),
+                                own: ioctl_fionread(&conn.socket)? as usize,
+                                ..Resumed::default()
+                            });
+                            epoll::add(&self.epoll, &conn.socket, data, epoll::EventFlags::IN)?;
+                        }
+                        _ => {}
+                    }
+                    conn.reads = on;
                 }
             }
-            Command::Leave(group) => {
-                for slot in &mut self.conns {
-                    slot.take_if(|conn| conn.group == group);
+            Command::Leave(group, count) => {
+                let of_group = |slot: &&mut Option<Box<Conn>>| {
+                    slot.as_ref().is_some_and(|conn| conn.group == group)
+                };
+                let keys = self.conns.iter_mut().enumerate();
+                for (key, slot) in keys.filter(|(_, slot)| of_group(slot)).take(count) {
+                    *slot = None;
+                    self.free.push(key);
                 }
             }
             Command::Reset => {
@@ -273,8 +351,7 @@ impl Reader {
                     let conns = || self.conns.iter().flatten().filter(|c| c.group == group);
                     window.viewers = conns().filter(|conn| conn.upgraded).count();
                     window.fewest = conns().map(|conn| conn.frames).min().unwrap_or(0);
-                    window.after_pause =
-                        conns().filter_map(|conn| conn.after_pause.clone()).collect();
+                    window.resumed = conns().filter_map(|conn| conn.resumed.clone()).collect();
                     window.ages.sort_unstable();
                 }
                 self.conns.iter_mut().flatten().for_each(|conn| conn.frames = 0);
@@ -290,6 +367,7 @@ impl Reader {
         if conn.read(&mut self.junk, window).is_err() {
             window.closes.push(conn.close);
             self.conns[key] = None;
+            self.free.push(key);
         }
     }
 }
@@ -305,13 +383,18 @@ impl Conn {
                 Err(error) => return Err(error),
             };
             self.have += n;
+            self.took(n);
             self.look(window)?;
         }
         if self.discard > 0 {
             let len = self.discard.min(junk.len());
             match recv(&self.socket, &mut junk[..len], RecvFlags::TRUNC) {
                 Ok((_, 0)) => return Err(Errno::CONNRESET),
-                Ok((_, n)) => self.discard -= n.min(len),
+                Ok((_, n)) => {
+                    let n = n.min(len);
+                    self.discard -= n;
+                    self.took(n);
+                }
                 Err(Errno::AGAIN) => return Ok(()),
                 Err(error) => return Err(error),
             }
@@ -320,6 +403,12 @@ impl Conn {
             }
         }
         Ok(())
+    }
+
+    fn took(&mut self, bytes: usize) {
+        if let Some(resumed) = &mut self.resumed {
+            resumed.own = resumed.own.saturating_sub(bytes);
+        }
     }
 
     /// Takes whole messages from the head, and begins one that is longer.
@@ -374,8 +463,8 @@ impl Conn {
         if let Some(stamped_at) = seen.stamped_at {
             let age = sys::now_ns().saturating_sub(stamped_at);
             window.ages.push(age);
-            if let Some(after) = self.after_pause.as_mut().filter(|after| after.len() < FIRST) {
-                after.push(age);
+            if let Some(resumed) = &mut self.resumed {
+                resumed.frame(age);
             }
         }
         if self.acks {

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, io, thread, time::Duration};
 
 use super::Effort;
 use crate::{
-    load::{Door, Publishers, Viewers, median},
+    load::{Door, Habits, Publishers, Viewers, median},
     report::{Goal, Section, show},
     servers::Mode,
     subject::{Kind, Subject},
@@ -71,7 +71,7 @@ pub fn measure(
     let _publishers = Publishers::start(server.ingest, &ids, Door::WebSocket, FRAME, FPS)?;
     let load = Viewers::start()?;
     for id in &ids {
-        load.add(server.view, &format!("/stream?cameras={id}"), viewers, 0, false)?;
+        load.add(server.view, &format!("/stream?cameras={id}"), viewers, Habits::default())?;
     }
     thread::sleep(if cameras > 1 { FILL } else { WARM_UP });
     let before = server.cpu()?;

@@ -1,10 +1,17 @@
 //! The rows of the benchmark: each measures one thing that must hold, and says so in a section.
 
+mod capacity;
 mod copies;
 mod fanout;
+mod joins;
 mod latency;
+mod memory;
+mod redis;
+mod slow;
+mod thin;
+mod turns;
 
-use std::io;
+use std::{io, time::Duration};
 
 pub use self::fanout::measure as fanout;
 use crate::report::Section;
@@ -16,11 +23,22 @@ pub struct Effort {
     pub rounds: usize,
     /// Seconds of one measurement.
     pub seconds: u64,
+    /// How long viewers and publishers come and go while memory is watched.
+    pub soak: Duration,
 }
 
 /// What a row is run with; it names itself.
 pub type Row = fn(Effort) -> io::Result<Section>;
 
 /// All rows, in the order of the document.
-pub const ROWS: &[(&str, Row)] =
-    &[("fanout", fanout::run), ("copies", copies::run), ("latency", latency::run)];
+pub const ROWS: &[(&str, Row)] = &[
+    ("fanout", fanout::run),
+    ("joins", joins::run),
+    ("capacity", capacity::run),
+    ("copies", copies::run),
+    ("slow", slow::run),
+    ("thin", thin::run),
+    ("memory", memory::run),
+    ("latency", latency::run),
+    ("redis", redis::run),
+];

@@ -11,11 +11,13 @@ use rustix::{
     event::epoll::{self, EventData, EventFlags},
     fd::{AsFd, OwnedFd},
     io::Errno,
-    net::{RecvFlags, SendFlags, recv, send},
+    net::{RecvFlags, SendFlags, recv, send, sockopt::set_socket_recv_buffer_size},
 };
 
 use super::http::{self, CLIENT_HEADER, SWITCHING};
 
+/// `SO_RCVBUF` of publishers.
+const PUBLISHER_BUFFER: usize = 1 << 20;
 const INGEST: u64 = u64::MAX;
 const VIEW: u64 = u64::MAX - 1;
 
@@ -66,6 +68,11 @@ impl Floor {
     fn accept(&mut self, socket: TcpStream, is_publisher: bool) -> io::Result<()> {
         socket.set_nonblocking(true)?;
         socket.set_nodelay(true)?;
+        if is_publisher {
+            // With the usual window a second frame waits for the acknowledgement of the first, which
+            // Linux delays by 40 ms where nothing is answered.
+            set_socket_recv_buffer_size(&socket, PUBLISHER_BUFFER)?;
+        }
         let key = EventData::new_u64(self.conns.len() as u64);
         epoll::add(&self.epoll, &socket, key, EventFlags::IN)?;
         let bytes = vec![0; 1024];

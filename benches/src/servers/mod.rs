@@ -41,13 +41,10 @@ fn announce(ingest: SocketAddr, view: SocketAddr) {
 }
 
 /// A runtime with `workers` threads; a task `feed` a viewer.
-fn tokio_server<F: Future<Output = io::Result<()>> + Send>(
+fn tokio_server<F: Future<Output = io::Result<()>> + Send + 'static>(
     workers: usize,
     feed: fn(TcpStream, Arc<Newest>) -> F,
-) -> io::Result<()>
-where
-    F: 'static,
-{
+) -> io::Result<()> {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     runtime.worker_threads(workers).enable_all().build()?.block_on(async {
         let newest = Arc::new(Newest::default());
