@@ -3,9 +3,11 @@
 //! Belongs here: both ends of a camera as cheaply as they can be had. Does not: what is measured.
 
 mod publishers;
+mod senders;
 mod viewers;
 
 pub use publishers::{Door, Publishers};
+pub use senders::Senders;
 pub use viewers::{Group, Viewers, Window};
 
 /// `value` at `share` (0 to 1) of sorted values.

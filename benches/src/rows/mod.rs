@@ -1,6 +1,7 @@
 //! The rows of the benchmark: each measures one thing that must hold, and says so in a section.
 
 mod fanout;
+mod ingest;
 
 use std::io;
 
@@ -19,4 +20,4 @@ pub struct Effort {
 pub type Row = fn(Effort) -> io::Result<Section>;
 
 /// All rows, in the order of the document.
-pub const ROWS: &[(&str, Row)] = &[("fanout", fanout::run)];
+pub const ROWS: &[(&str, Row)] = &[("fanout", fanout::run), ("ingest", ingest::run)];
