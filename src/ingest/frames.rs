@@ -10,6 +10,7 @@ use crate::{
     relay::{DropReason, Outcome, Producer, Refused, Stamp},
     wire::{
         fragment::{Push, Reassembler},
+        jpeg::starts_like_jpeg,
         signal::Feedback,
     },
 };
@@ -118,6 +119,13 @@ impl FrameSink {
             }
             Err(error) => self.refuse_frame(error.code(), error.to_string()),
         }
+    }
+
+    /// As [`Self::message`], for one that stands in `buf` behind the producer's headroom: a JPEG is
+    /// not copied.
+    pub fn owned(&mut self, buf: Vec<u8>) -> Taken {
+        let message = &buf[self.producer.headroom()..];
+        if starts_like_jpeg(message) { self.built(buf) } else { self.message(message) }
     }
 
     /// Takes one whole JPEG without a number or a time.

@@ -5,6 +5,7 @@
 //! what a message says.
 
 mod error;
+mod intake;
 mod listen;
 mod options;
 mod request;
@@ -13,6 +14,7 @@ mod talk;
 mod upgrade;
 
 pub use error::ApiError;
+pub use intake::Intake;
 use listen::Place;
 pub use listen::{Lifetime, serve, serve_viewers};
 pub use request::{Id, Query};

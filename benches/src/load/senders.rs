@@ -19,8 +19,7 @@ use bytes::BytesMut;
 use framecast::wire::fragment::{HEADER_LEN, PartHeader};
 use futures_util::{SinkExt as _, StreamExt as _};
 use rtc::{
-    ice::mdns::MulticastDnsMode,
-    peer_connection::configuration::setting_engine::SctpMaxMessageSize,
+    ice::mdns::MulticastDnsMode, peer_connection::configuration::setting_engine::SctpMaxMessageSize,
 };
 use tokio::{
     net::TcpStream,
@@ -178,8 +177,7 @@ async fn send(cameras: Vec<Camera>, len: usize, fps: f64, sent: &AtomicU64, stop
         let mut message = BytesMut::zeroed(HEADER_LEN);
         message.extend_from_slice(&jpeg);
         async move {
-            let mut times =
-                tokio::time::interval_at(start + period * index as u32 / count, period);
+            let mut times = tokio::time::interval_at(start + period * index as u32 / count, period);
             times.set_missed_tick_behavior(MissedTickBehavior::Delay);
             for seq in 1.. {
                 tokio::select! {
@@ -192,8 +190,7 @@ async fn send(cameras: Vec<Camera>, len: usize, fps: f64, sent: &AtomicU64, stop
                     break;
                 }
                 let (part, parts) = (0, 1);
-                let header =
-                    PartHeader { part, parts, frame_len: len as u32, seq, captured_us: 0 };
+                let header = PartHeader { part, parts, frame_len: len as u32, seq, captured_us: 0 };
                 message[..HEADER_LEN].copy_from_slice(&header.write());
                 frame::stamp(&mut message[HEADER_LEN..]);
                 // A camera that breaks shows as frames that do not arrive.
