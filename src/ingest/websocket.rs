@@ -22,7 +22,7 @@ use super::{
     http_push::PublishQuery,
 };
 use crate::{
-    net::{ApiError, Ended, Id, Intake, Lifetime, Query, Talk, WebSocketUpgrade, server_socket},
+    net::{ApiError, Ended, Id, Intake, Lifetime, Query, Talk, WebSocketUpgrade},
     relay::{CameraId, Publisher, Transport},
     wire::{
         envelope, fragment,
@@ -45,8 +45,7 @@ pub async fn upgrade(
     Ok(upgrade.on_upgrade(move |stream, read| async move {
         let headroom = envelope::headroom(camera.len());
         let (intake, frames) = Intake::new(stream, &read, headroom, max_message);
-        let socket = server_socket(intake, Bytes::new(), max_message).await;
-        serve(socket, frames, &camera, publisher, &ingest, lifetime.shutdown).await;
+        serve(intake.socket().await, frames, &camera, publisher, &ingest, lifetime.shutdown).await;
     }))
 }
 

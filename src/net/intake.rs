@@ -19,13 +19,20 @@ use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf},
     sync::mpsc,
 };
+use tokio_tungstenite::{WebSocketStream, tungstenite::protocol::Role};
+
+use super::upgrade::server_config;
 
 /// Room made for the first message; later ones get that of the one before and an eighth, so that a
 /// message is one read as a rule.
 const FIRST_GUESS: usize = 16 << 10;
 
-/// Room for what may follow a small message.
-const SLACK: usize = 64;
+/// Room besides, so that many small messages are one read too.
+const SLACK: usize = 1 << 10;
+
+/// What tungstenite asks for at a time. It clears as much before every read, and all that passes as a
+/// rule are short texts.
+const READ_BUFFER: usize = 2 << 10;
 
 /// See the module's header.
 ///
@@ -174,6 +181,14 @@ impl<S> Intake<S> {
         self.last = (header, payload);
         self.state = State::Start;
         self.renew(&begun);
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Intake<S> {
+    /// The server's WebSocket over it, for everything else that the client says.
+    pub async fn socket(self) -> WebSocketStream<Self> {
+        let config = server_config(self.max_message).read_buffer_size(READ_BUFFER);
+        WebSocketStream::from_raw_socket(self, Role::Server, Some(config)).await
     }
 }
 

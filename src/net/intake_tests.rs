@@ -17,7 +17,6 @@ use tokio_tungstenite::{
 };
 
 use super::*;
-use crate::net::server_socket;
 
 const HEADROOM: usize = 50;
 const MAX: usize = 200_000;
@@ -40,7 +39,7 @@ impl Server {
     async fn new(read: &'static [u8], hold: usize) -> (Self, DuplexStream) {
         let (here, there) = duplex(hold);
         let (intake, taken) = Intake::new(here, &Bytes::from_static(read), HEADROOM, MAX);
-        (Self { socket: server_socket(intake, Bytes::new(), MAX).await, taken }, there)
+        (Self { socket: intake.socket().await, taken }, there)
     }
 
     async fn next(&mut self) -> Seen {
