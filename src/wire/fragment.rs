@@ -417,15 +417,19 @@ mod tests {
     #[test]
     fn a_newer_whole_frame_gives_up_the_older_ones() {
         let now = Instant::now();
-        let mut r = Reassembler::new(MAX, 0);
-        let old = split(&[1; 100], 1, 0, HEADER_LEN + 50).unwrap();
-        let new = split(&[2; 100], 2, 0, HEADER_LEN + 50).unwrap();
-        assert_eq!(r.push(&old[0], now), Ok(Push::Incomplete));
-        assert_eq!(whole(feed(&mut r, &new, now)).seq, 2);
-        assert_eq!(r.push(&old[1], now), Ok(Push::Late));
-        assert_eq!((r.take_incomplete(), r.take_late()), (1, 0));
-        assert_eq!(r.push(&old[0], now), Ok(Push::Late));
-        assert_eq!(r.take_late(), 1);
+        for parts in [1, 2] {
+            let mut r = Reassembler::new(MAX, 7);
+            let old = split(&[1; 100], 1, 0, HEADER_LEN + 50).unwrap();
+            let new = split(&[2; 100], 2, 0, HEADER_LEN + 100 / parts).unwrap();
+            assert_eq!((old.len(), new.len()), (2, parts));
+            assert_eq!(r.push(&old[0], now), Ok(Push::Incomplete));
+            let done = whole(feed(&mut r, &new, now));
+            assert_eq!((done.seq, &done.buf[7..]), (2, &[2; 100][..]));
+            assert_eq!(r.push(&old[1], now), Ok(Push::Late));
+            assert_eq!((r.take_incomplete(), r.take_late()), (1, 0));
+            assert_eq!(r.push(&old[0], now), Ok(Push::Late));
+            assert_eq!(r.take_late(), 1);
+        }
     }
 
     #[test]

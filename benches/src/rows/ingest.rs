@@ -54,7 +54,8 @@ struct Rtc {
     /// Cores in use, of the server and of the load.
     server: f64,
     load: f64,
-    /// Of the frames that should have come.
+    /// Of the frames of 30 fps: what the load sent, and what the viewers saw.
+    sent: f64,
     delivered: f64,
     p50_ms: f64,
     p99_ms: f64,
@@ -104,22 +105,26 @@ fn webrtc(cameras: usize, seconds: u64) -> io::Result<Rtc> {
     let server = Subject::start(Kind::Framecast(1))?;
     let load = Viewers::start()?;
     let ids = ids(cameras);
-    let _senders = Senders::start(server.ingest, &ids, FRAME, FPS)?;
+    let senders = Senders::start(server.ingest, &ids, FRAME, FPS)?;
     for some in ids.chunks(CAMERAS_A_VIEWER) {
         load.add(server.view, &format!("/stream?cameras={}", some.join(",")), 1, 0, false)?;
     }
     thread::sleep(WARM_UP);
     let own = std::process::id();
     let (start, before, own_before) = (Instant::now(), server.cpu()?, sys::cpu(own)?);
+    let sent_before = senders.sent();
     let window = load.watch(Duration::from_secs(seconds));
     let took = start.elapsed().as_secs_f64();
+    let sent = senders.sent() - sent_before;
+    let due = cameras as f64 * FPS * took;
     let cpu = (server.cpu()? - before).as_secs_f64();
     let own = (sys::cpu(own)? - own_before).as_secs_f64();
     Ok(Rtc {
         us: cpu * 1e6 / window.frames as f64,
         server: cpu / took,
         load: own / took,
-        delivered: window.frames as f64 / (cameras as f64 * FPS * took),
+        sent: sent as f64 / due,
+        delivered: window.frames as f64 / due,
         p50_ms: window.age_ms(0.5),
         p99_ms: window.age_ms(0.99),
     })
@@ -162,7 +167,7 @@ fn section(
         let at = format!("{name}, {cameras} camera{}", if cameras == 1 { "" } else { "s" });
         let taken = median(doors[&(case, 1)].iter().map(|f| f.taken));
         let mut row = vec![at.clone(), show(us(case, 1), ""), show(us(case, 0), "")];
-        row.extend(["", ""].map(str::to_owned));
+        row.extend(["", "", ""].map(str::to_owned));
         row.extend([show(taken * 100.0, "%"), String::new()]);
         table.push(row);
         goals.push(Goal::at_most(format!("CPU a frame, {at}"), us(case, 1), 25.0, "µs"));
@@ -175,6 +180,7 @@ fn section(
         ];
         row.push(show(of(cameras, |f| f.server), ""));
         row.push(show(of(cameras, |f| f.load), ""));
+        row.push(show(of(cameras, |f| f.sent) * 100.0, "%"));
         row.push(show(of(cameras, |f| f.delivered) * 100.0, "%"));
         let ages = (of(cameras, |f| f.p50_ms), of(cameras, |f| f.p99_ms));
         row.push(format!("{} / {}", show(ages.0, ""), show(ages.1, "")));
