@@ -1,3 +1,5 @@
+//! Tests of the intake, against tungstenite's client and raw bytes.
+
 use std::collections::VecDeque;
 
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -30,14 +32,50 @@ enum Seen {
     Ended,
 }
 
+/// A transport that brings at most so many bytes a read, and takes any number.
+struct Pieces(DuplexStream, usize);
+
+impl AsyncRead for Pieces {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        out: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let mut few = vec![0; self.1.min(out.remaining())];
+        let mut piece = ReadBuf::new(&mut few);
+        ready!(Pin::new(&mut self.0).poll_read(cx, &mut piece))?;
+        out.put_slice(piece.filled());
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Pieces {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
 struct Server {
-    socket: WebSocketStream<Intake<DuplexStream>>,
+    socket: WebSocketStream<Intake<Pieces>>,
     taken: mpsc::Receiver<Vec<u8>>,
 }
 
 impl Server {
-    async fn new(read: &'static [u8], hold: usize) -> (Self, DuplexStream) {
-        let (here, there) = duplex(hold);
+    async fn new(read: &'static [u8], most: usize) -> (Self, DuplexStream) {
+        let (here, there) = duplex(1 << 20);
+        let here = Pieces(here, most);
         let (intake, taken) = Intake::new(here, &Bytes::from_static(read), HEADROOM, MAX);
         (Self { socket: intake.socket().await, taken }, there)
     }
@@ -69,11 +107,12 @@ fn fragment(data: OpCode, last: bool, payload: &[u8]) -> Message {
 #[tokio::test]
 async fn whole_binary_messages_are_taken_out_and_all_else_passes_in_its_order() {
     // The transport's pieces cut headers and payloads everywhere.
-    for hold in [1, 3, 17, 4096, 1 << 20] {
-        let (mut server, there) = Server::new(b"", hold).await;
+    const LENS: [usize; 9] = [1, 125, 126, 70_000, 65_535, 65_536, 3, 30_000, 30_100];
+    for most in [1, 3, 17, 4099, 1 << 20] {
+        let (mut server, there) = Server::new(b"", most).await;
         let sending = tokio::spawn(async move {
             let mut client = WebSocketStream::from_raw_socket(there, Role::Client, None).await;
-            for len in [1, 125, 126, 70_000, 65_535, 65_536, 3, 30_000, 30_100] {
+            for len in LENS {
                 client.feed(Message::binary(bytes(len))).await.unwrap();
                 client.feed(Message::text(len.to_string())).await.unwrap();
             }
@@ -86,7 +125,7 @@ async fn whole_binary_messages_are_taken_out_and_all_else_passes_in_its_order() 
             while let Some(Ok(_)) = client.next().await {}
         });
         let mut due = VecDeque::new();
-        for len in [1, 125, 126, 70_000, 65_535, 65_536, 3, 30_000, 30_100] {
+        for len in LENS {
             due.push_back(Seen::Taken(bytes(len)));
             due.push_back(Seen::Passed(Message::text(len.to_string())));
         }
@@ -96,7 +135,7 @@ async fn whole_binary_messages_are_taken_out_and_all_else_passes_in_its_order() 
         due.push_back(Seen::Taken(bytes(500)));
         due.push_back(Seen::Passed(Message::Close(None)));
         for due in due {
-            assert_eq!(server.next().await, due, "{hold} bytes at a time");
+            assert_eq!(server.next().await, due, "{most} bytes at a time");
         }
         assert_eq!(server.next().await, Seen::Ended);
         sending.await.unwrap();
