@@ -138,6 +138,8 @@ async fn whole_binary_messages_are_taken_out_and_all_else_passes_in_its_order() 
             assert_eq!(server.next().await, due, "{most} bytes at a time");
         }
         assert_eq!(server.next().await, Seen::Ended);
+        // The client waits for the end of its connection.
+        drop(server);
         sending.await.unwrap();
     }
 }
