@@ -43,6 +43,7 @@ impl Kind {
             Self::Framecast(1) => "framecast, 1 worker".into(),
             Self::Framecast(n) => format!("framecast, {n} workers"),
             Self::Own(Mode::Floor, _) => "floor: one thread, one `send` a viewer".into(),
+            Self::Own(Mode::Receive, _) => "floor: one thread, one fresh buffer a frame".into(),
             Self::Own(Mode::Tasks, n) => format!("tokio task a viewer, shared bytes, {n} workers"),
             Self::Own(Mode::Sinks, n) => format!("tokio-tungstenite sink a viewer, {n} workers"),
             Self::Bun => "Bun, WebSocket publish".into(),

@@ -11,6 +11,7 @@ use crate::{
     relay::{DropReason, Outcome, PublishError, Refused, Stamp, plausible},
     wire::{
         fragment::{Push, Reassembler},
+        jpeg::starts_like_jpeg,
         signal::Feedback,
     },
 };
@@ -121,6 +122,13 @@ impl FrameSink {
             }
             Err(error) => self.refuse_frame(error.code(), error.to_string()),
         }
+    }
+
+    /// As [`Self::message`], for one that stands in `buf` behind the producer's headroom: a JPEG is
+    /// not copied.
+    pub fn owned(&mut self, buf: Vec<u8>) -> Taken {
+        let message = &buf[self.claim.headroom()..];
+        if starts_like_jpeg(message) { self.built(buf) } else { self.message(message) }
     }
 
     /// Takes one whole JPEG without a number or a time.

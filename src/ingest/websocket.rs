@@ -1,11 +1,17 @@
 //! The publish WebSocket, `/publish/{camera}`: binary messages are frames or parts of them.
 //!
 //! Belongs here: what is said on this socket and how it ends. Does not: the messages' layout
-//! (`wire`), reassembly and publishing ([`FrameSink`]), heartbeat ([`Talk`]).
+//! (`wire`), reading them without a copy ([`Intake`]), reassembly and publishing ([`FrameSink`]),
+//! heartbeat ([`Talk`]).
+
+use std::{future::poll_fn, task::Poll};
 
 use axum::{extract::State, response::Response};
 use bytes::Bytes;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::mpsc,
+};
 use tokio_tungstenite::{WebSocketStream, tungstenite::Message};
 use tokio_util::sync::CancellationToken;
 
@@ -17,10 +23,10 @@ use super::{
     http_push::PublishQuery,
 };
 use crate::{
-    net::{ApiError, Ended, Id, Lifetime, Query, Talk, WebSocketUpgrade},
+    net::{ApiError, Ended, Id, Intake, Lifetime, Query, Talk, WebSocketUpgrade},
     relay::{CameraId, Publisher, Transport},
     wire::{
-        fragment,
+        envelope, fragment,
         signal::{FromPublisher, MAX_TEXT_BYTES, ToPublisher},
     },
 };
@@ -37,14 +43,17 @@ pub async fn upgrade(
     let max_message = ingest.registry.limits().frame.max_bytes + fragment::HEADER_LEN;
     // Text has its own limit; a frame limit below it must not make it smaller.
     let max_message = max_message.max(MAX_TEXT_BYTES);
-    Ok(upgrade.on_socket(max_message, move |socket| async move {
-        serve(socket, &camera, publisher, &ingest, lifetime.shutdown).await;
+    Ok(upgrade.on_upgrade(move |stream, read| async move {
+        let headroom = envelope::headroom(camera.len());
+        let (intake, frames) = Intake::new(stream, &read, headroom, max_message);
+        serve(intake.socket().await, frames, &camera, publisher, &ingest, lifetime.shutdown).await;
     }))
 }
 
 /// Serves one publisher until its socket ends, the server drains, or another takes its camera.
 async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     socket: WebSocketStream<S>,
+    frames: mpsc::Receiver<Vec<u8>>,
     camera: &str,
     publisher: Publisher,
     ingest: &Ingest,
@@ -52,7 +61,7 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
 ) {
     let mut talk = Talk::new(socket);
     let end = match open(camera, publisher, ingest, &shutdown) {
-        Ok(sink) => Session { ingest, sink, talk: &mut talk }.run(shutdown).await,
+        Ok(sink) => Session { ingest, sink, frames, talk: &mut talk }.run(shutdown).await,
         Err(end) => end,
     };
     end.tell(talk, Some(camera)).await;
@@ -75,6 +84,8 @@ fn open(
 struct Session<'a, S> {
     ingest: &'a Ingest,
     sink: FrameSink,
+    /// Most binary messages, each behind the headroom of a frame.
+    frames: mpsc::Receiver<Vec<u8>>,
     talk: &'a mut Talk<S>,
 }
 
@@ -84,17 +95,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
         self.talk.say(self.ingest.hello());
         let mut feedback = feedback_times();
         let end = loop {
+            // In this order: a message is taken before the socket is read on, and none of the others
+            // waits behind a publisher that never pauses.
             let step = tokio::select! {
+                biased;
                 () = shutdown.cancelled() => Err(End::draining()),
                 () = self.sink.claim().replaced() => Err(End::replaced()),
+                _ = feedback.tick() => {
+                    self.feedback();
+                    Ok(())
+                }
                 message = self.talk.next() => match message {
                     Ok(Message::Text(text)) => self.text(&text),
                     Ok(message) => self.binary(&message.into_data()),
                     Err(ended) => Err(self.ended(ended)),
                 },
-                _ = feedback.tick() => {
-                    self.feedback();
-                    Ok(())
+                message = poll_fn(|_| waiting(&mut self.frames)) => {
+                    self.talk.heard();
+                    let taken = self.sink.owned(message);
+                    self.settle(taken)
                 }
             };
             if let Err(end) = step {
@@ -159,6 +178,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
             too_large(format!("a message is over the limit of {max} (--max-frame-bytes)"))
         })
     }
+}
+
+/// A message that the socket has just brought. No waker is left: only reading the socket brings one,
+/// and that is this task's own doing.
+fn waiting(frames: &mut mpsc::Receiver<Vec<u8>>) -> Poll<Vec<u8>> {
+    frames.try_recv().map_or(Poll::Pending, Poll::Ready)
 }
 
 fn too_large(message: String) -> End {

@@ -6,6 +6,7 @@
 
 mod answering;
 mod error;
+mod intake;
 mod listen;
 mod options;
 mod request;
@@ -14,6 +15,7 @@ mod talk;
 mod upgrade;
 
 pub use error::ApiError;
+pub use intake::Intake;
 use listen::Place;
 pub use listen::{Lifetime, bind, serve, serve_viewers};
 pub use request::{Id, Peer, Query};

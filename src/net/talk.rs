@@ -7,7 +7,7 @@ use std::{
 use futures_util::{Sink as _, SinkExt as _, Stream as _};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    time::{Instant, Interval, MissedTickBehavior, interval, timeout},
+    time::{Instant, Interval, MissedTickBehavior, Sleep, interval, sleep_until, timeout},
 };
 use tokio_tungstenite::{
     WebSocketStream,
@@ -42,6 +42,8 @@ pub struct Talk<S> {
     socket: WebSocketStream<S>,
     outbox: VecDeque<Message>,
     heard: Instant,
+    /// Looks at `heard` when it is over; set again only then, as a timer costs more than a look.
+    silence: Pin<Box<Sleep>>,
     ping: Interval,
     peer: Option<SocketAddr>,
 }
@@ -52,7 +54,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
         let mut ping = interval(heartbeat::PERIOD);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         ping.reset();
-        Self { socket, outbox: VecDeque::new(), heard: Instant::now(), ping, peer: None }
+        let heard = Instant::now();
+        let silence = Box::pin(sleep_until(heard + heartbeat::SILENCE));
+        Self { socket, outbox: VecDeque::new(), heard, silence, ping, peer: None }
     }
 
     /// With the peer's address, where that is known.
@@ -63,6 +67,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
     /// The peer's address, where that is known.
     pub fn peer(&self) -> Option<SocketAddr> {
         self.peer
+    }
+
+    /// The peer has sent something that does not come through [`Self::next`].
+    pub fn heard(&mut self) {
+        self.heard = Instant::now();
     }
 
     /// Queues a text; it goes out during [`Self::next`].
@@ -88,16 +97,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
                 self.outbox.clear();
                 return Err(Ended::NotReading);
             }
-            let silence = tokio::time::sleep_until(self.heard + heartbeat::SILENCE);
             let message = tokio::select! {
                 message = exchange(&mut self.socket, &mut self.outbox) => message,
                 _ = self.ping.tick() => {
                     self.outbox.push_back(Message::Ping(bytes::Bytes::new()));
                     continue;
                 }
-                () = silence => return Err(Ended::Silent),
+                () = &mut self.silence => {
+                    let until = self.heard + heartbeat::SILENCE;
+                    if until <= Instant::now() {
+                        return Err(Ended::Silent);
+                    }
+                    self.silence.as_mut().reset(until);
+                    continue;
+                }
             };
-            self.heard = Instant::now();
+            self.heard();
             match message {
                 Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => return Ok(message),
                 Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}

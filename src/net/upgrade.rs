@@ -205,14 +205,19 @@ pub async fn server_socket<S>(stream: S, read: Bytes, max_message: usize) -> Web
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
 {
-    let config = WebSocketConfig::default()
+    let config = server_config(max_message);
+    WebSocketStream::from_partially_read(stream, read.into(), Role::Server, Some(config)).await
+}
+
+/// The settings of [`server_socket`].
+pub(super) fn server_config(max_message: usize) -> WebSocketConfig {
+    WebSocketConfig::default()
         .max_message_size(Some(max_message))
         .max_frame_size(Some(max_message))
         // 16 KiB instead of 128 KiB a connection; a frame of 30 KB is two reads.
         .read_buffer_size(16 << 10)
         .write_buffer_size(0)
-        .max_write_buffer_size(1 << 20);
-    WebSocketStream::from_partially_read(stream, read.into(), Role::Server, Some(config)).await
+        .max_write_buffer_size(1 << 20)
 }
 
 /// Ends a connection with a code and a reason, waiting a little for the peer to read it.

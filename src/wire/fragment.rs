@@ -255,6 +255,14 @@ impl Reassembler {
             return Ok(Push::Late);
         }
         let at = match self.pending.binary_search_by_key(&header.seq, |p| p.first.seq) {
+            // Most frames: nothing to wait for, and no byte to write twice.
+            Err(older) if header.parts == 1 => {
+                let mut buf = Vec::with_capacity(self.headroom + payload.len());
+                buf.resize(self.headroom, 0);
+                buf.extend_from_slice(payload);
+                self.pending.drain(..older);
+                return Ok(self.finish(buf, &header, older));
+            }
             Ok(at) => at,
             Err(at) => match self.admit(header, at, now) {
                 Some(at) => at,
@@ -273,13 +281,14 @@ impl Reassembler {
         let Some(done) = self.pending.drain(..=at).next_back() else {
             return Ok(Push::Incomplete);
         };
-        self.incomplete += at as u64;
-        self.finished_seq = Some(header.seq);
-        Ok(Push::Whole(Whole {
-            buf: done.buf,
-            seq: header.seq,
-            captured_us: done.first.captured_us,
-        }))
+        Ok(self.finish(done.buf, &done.first, at))
+    }
+
+    /// A frame is complete, and so many older ones will never be.
+    fn finish(&mut self, buf: Vec<u8>, first: &PartHeader, overtaken: usize) -> Push {
+        self.incomplete += overtaken as u64;
+        self.finished_seq = Some(first.seq);
+        Push::Whole(Whole { buf, seq: first.seq, captured_us: first.captured_us })
     }
 
     /// Drops the frames whose next part did not come in [`PART_TIMEOUT`].
@@ -408,15 +417,19 @@ mod tests {
     #[test]
     fn a_newer_whole_frame_gives_up_the_older_ones() {
         let now = Instant::now();
-        let mut r = Reassembler::new(MAX, 0);
-        let old = split(&[1; 100], 1, 0, HEADER_LEN + 50).unwrap();
-        let new = split(&[2; 100], 2, 0, HEADER_LEN + 50).unwrap();
-        assert_eq!(r.push(&old[0], now), Ok(Push::Incomplete));
-        assert_eq!(whole(feed(&mut r, &new, now)).seq, 2);
-        assert_eq!(r.push(&old[1], now), Ok(Push::Late));
-        assert_eq!((r.take_incomplete(), r.take_late()), (1, 0));
-        assert_eq!(r.push(&old[0], now), Ok(Push::Late));
-        assert_eq!(r.take_late(), 1);
+        for parts in [1, 2] {
+            let mut r = Reassembler::new(MAX, 7);
+            let old = split(&[1; 100], 1, 0, HEADER_LEN + 50).unwrap();
+            let new = split(&[2; 100], 2, 0, HEADER_LEN + 100 / parts).unwrap();
+            assert_eq!((old.len(), new.len()), (2, parts));
+            assert_eq!(r.push(&old[0], now), Ok(Push::Incomplete));
+            let done = whole(feed(&mut r, &new, now));
+            assert_eq!((done.seq, &done.buf[7..]), (2, &[2; 100][..]));
+            assert_eq!(r.push(&old[1], now), Ok(Push::Late));
+            assert_eq!((r.take_incomplete(), r.take_late()), (1, 0));
+            assert_eq!(r.push(&old[0], now), Ok(Push::Late));
+            assert_eq!(r.take_late(), 1);
+        }
     }
 
     #[test]

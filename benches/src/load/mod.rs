@@ -4,10 +4,12 @@
 
 mod proxy;
 mod publishers;
+mod senders;
 mod viewers;
 
 pub use proxy::{Link, Proxy};
 pub use publishers::{Door, Publishers};
+pub use senders::Senders;
 pub use viewers::{Habits, Resumed, Viewers};
 
 /// `value` at `share` (0 to 1) of sorted values.

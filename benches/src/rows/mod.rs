@@ -3,6 +3,7 @@
 mod capacity;
 mod copies;
 mod fanout;
+mod ingest;
 mod joins;
 mod latency;
 mod memory;
@@ -36,6 +37,7 @@ pub const ROWS: &[(&str, Row)] = &[
     ("joins", joins::run),
     ("capacity", capacity::run),
     ("copies", copies::run),
+    ("ingest", ingest::run),
     ("slow", slow::run),
     ("thin", thin::run),
     ("memory", memory::run),

@@ -6,6 +6,7 @@
 
 mod floor;
 mod http;
+mod receive;
 mod sinks;
 mod tasks;
 
@@ -21,6 +22,8 @@ use self::http::Newest;
 pub enum Mode {
     /// One thread, one `send` of ready bytes a viewer: nothing can be less.
     Floor,
+    /// One thread reads each picture into a buffer of its own: nothing can be less.
+    Receive,
     /// A tokio task a viewer writes the shared ready bytes.
     Tasks,
     /// A tokio task a viewer with tokio-tungstenite's sink.
@@ -31,6 +34,7 @@ pub enum Mode {
 pub fn serve(mode: Mode, workers: usize) -> io::Result<()> {
     match mode {
         Mode::Floor => floor::serve(),
+        Mode::Receive => receive::serve(),
         Mode::Tasks => tokio_server(workers, tasks::feed),
         Mode::Sinks => tokio_server(workers, sinks::feed),
     }

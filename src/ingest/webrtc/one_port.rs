@@ -285,6 +285,10 @@ impl Shared {
                 continue;
             }
             if !is_stun(datagram) {
+                if data.is_empty() {
+                    // A frame's datagrams come at once; growing step by step would copy them twice.
+                    data.reserve_exact(bytes.len());
+                }
                 // A shorter datagram ends a run: only the last of a chunk may be short.
                 data.extend_from_slice(datagram);
                 if datagram.len() < stride {
