@@ -150,6 +150,11 @@ impl Camera {
         self.track.latest()
     }
 
+    /// When a cached frame came.
+    pub fn received_at(&self, seq: u64) -> Option<Instant> {
+        self.track.state.lock().ring.numbered(seq).map(|frame| frame.received_at)
+    }
+
     /// The cached frame that was newest `ago` before now; `None` when the cache does not reach back
     /// that far.
     pub fn rewound(&self, ago: Duration) -> Option<Frame> {

@@ -67,6 +67,12 @@ impl Ring {
         self.frames.back()
     }
 
+    /// The frame with this number.
+    pub(super) fn numbered(&self, seq: u64) -> Option<&Frame> {
+        let index = self.frames.binary_search_by_key(&seq, |frame| frame.seq).ok()?;
+        self.frames.get(index)
+    }
+
     /// The frame that was newest at `then`.
     pub(super) fn at(&self, then: Instant) -> Option<&Frame> {
         let after = self.frames.partition_point(|frame| frame.received_at <= then);

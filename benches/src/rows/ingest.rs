@@ -107,7 +107,12 @@ fn webrtc(cameras: usize, seconds: u64) -> io::Result<Rtc> {
     let ids = ids(cameras);
     let senders = Senders::start(server.ingest, &ids, FRAME, FPS)?;
     for some in ids.chunks(CAMERAS_A_VIEWER) {
-        load.add(server.view, &format!("/stream?cameras={}", some.join(",")), 1, Habits::default())?;
+        load.add(
+            server.view,
+            &format!("/stream?cameras={}", some.join(",")),
+            1,
+            Habits::default(),
+        )?;
     }
     thread::sleep(WARM_UP);
     let own = std::process::id();

@@ -24,26 +24,32 @@ const PROBE: Duration = Duration::from_secs(1);
 const MAX_ON_THE_WAY: usize = 128;
 
 /// The acknowledgement window of one viewer and camera.
+///
+/// Nothing is kept, nor open to question, until the first acknowledgement: most clients that are no
+/// page never send one, and there are thousands of them.
 #[derive(Debug, Default)]
-pub(super) struct Flow {
-    /// Set by the first acknowledgement.
-    acks: Option<Acks>,
+pub(super) struct Flow(Option<Box<Link>>);
+
+/// What is known of the way to a viewer that acknowledges.
+#[derive(Debug, Default)]
+struct Link {
     on_the_way: VecDeque<(u64, Instant)>,
     /// The newest frame that was sent with no other on its way.
     alone: Option<u64>,
+    round_trip: Option<RoundTrip>,
+    /// When frames were acknowledged, in the last [`RATE_WINDOW`].
+    acks: VecDeque<Instant>,
 }
 
 #[derive(Debug)]
-struct Acks {
+struct RoundTrip {
     /// The shortest of late.
-    round_trip: Duration,
+    shortest: Duration,
     measured_at: Instant,
-    newest_round_trip: Duration,
-    /// When frames were acknowledged, in the last [`RATE_WINDOW`].
-    times: VecDeque<Instant>,
+    newest: Duration,
 }
 
-impl Acks {
+impl RoundTrip {
     fn is_stale(&self, now: Instant) -> bool {
         now.saturating_duration_since(self.measured_at) >= ROUND_TRIP_MEMORY
     }
@@ -56,7 +62,36 @@ impl Flow {
     /// Once they grow, a queue stands somewhere: then only as many frames may be on their way as
     /// the link has lately carried in a round trip and the slack.
     pub(super) fn is_open(&self, now: Instant) -> bool {
-        let Some(acks) = &self.acks else { return true };
+        self.0.as_ref().is_none_or(|link| link.is_open(now))
+    }
+
+    /// A frame started.
+    pub(super) fn sent(&mut self, seq: u64, now: Instant) {
+        if let Some(link) = &mut self.0 {
+            link.sent(seq, now);
+        }
+    }
+
+    /// The viewer has shown frame `seq`, and with it all before. Numbers never sent are ignored.
+    /// `came` says when a frame came from its camera, for the first acknowledgement: of what was sent
+    /// before it, nothing else is known.
+    pub(super) fn acked(&mut self, seq: u64, now: Instant, came: impl FnOnce() -> Option<Instant>) {
+        let link = match &mut self.0 {
+            Some(link) => link,
+            None => {
+                let Some(came) = came() else { return };
+                let link = self.0.insert(Box::default());
+                link.sent(seq, came);
+                link
+            }
+        };
+        link.acked(seq, now);
+    }
+}
+
+impl Link {
+    fn is_open(&self, now: Instant) -> bool {
+        let Some(round_trip) = &self.round_trip else { return true };
         let (Some((_, oldest)), Some((_, newest))) =
             (self.on_the_way.front(), self.on_the_way.back())
         else {
@@ -66,19 +101,18 @@ impl Flow {
         if waiting(newest) >= PROBE {
             return true;
         }
-        if acks.is_stale(now) {
+        if round_trip.is_stale(now) {
             return false;
         }
-        let allowed = acks.round_trip + SLACK;
-        if acks.newest_round_trip <= acks.round_trip + SLACK / 2 {
+        let allowed = round_trip.shortest + SLACK;
+        if round_trip.newest <= round_trip.shortest + SLACK / 2 {
             return waiting(oldest) < allowed;
         }
-        let carried = acks.times.len() as f64 * allowed.as_secs_f64() / RATE_WINDOW.as_secs_f64();
+        let carried = self.acks.len() as f64 * allowed.as_secs_f64() / RATE_WINDOW.as_secs_f64();
         (self.on_the_way.len() as f64) < carried.max(1.0)
     }
 
-    /// A frame started.
-    pub(super) fn sent(&mut self, seq: u64, now: Instant) {
+    fn sent(&mut self, seq: u64, now: Instant) {
         if self.on_the_way.is_empty() {
             self.alone = Some(seq);
         }
@@ -88,30 +122,28 @@ impl Flow {
         self.on_the_way.push_back((seq, now));
     }
 
-    /// The viewer has shown frame `seq`, and with it all before. Numbers never sent are ignored.
-    pub(super) fn acked(&mut self, seq: u64, now: Instant) {
+    fn acked(&mut self, seq: u64, now: Instant) {
         let Ok(at) = self.on_the_way.binary_search_by_key(&seq, |&(seq, _)| seq) else { return };
         let took = now.saturating_duration_since(self.on_the_way[at].1);
         self.on_the_way.drain(..=at);
-        let acks = self.acks.get_or_insert_with(|| Acks {
-            round_trip: took,
+        let round_trip = self.round_trip.get_or_insert(RoundTrip {
+            shortest: took,
             measured_at: now,
-            newest_round_trip: took,
-            times: VecDeque::new(),
+            newest: took,
         });
+        if took <= round_trip.shortest || round_trip.is_stale(now) && self.alone == Some(seq) {
+            (round_trip.shortest, round_trip.measured_at) = (took, now);
+        } else if took <= round_trip.shortest + SLACK / 2 {
+            round_trip.measured_at = now;
+        }
+        round_trip.newest = took;
+        if self.acks.len() == MAX_ON_THE_WAY {
+            self.acks.pop_front();
+        }
+        self.acks.push_back(now);
         let age = |since: Instant| now.saturating_duration_since(since);
-        if took <= acks.round_trip || acks.is_stale(now) && self.alone == Some(seq) {
-            (acks.round_trip, acks.measured_at) = (took, now);
-        } else if took <= acks.round_trip + SLACK / 2 {
-            acks.measured_at = now;
-        }
-        acks.newest_round_trip = took;
-        if acks.times.len() == MAX_ON_THE_WAY {
-            acks.times.pop_front();
-        }
-        acks.times.push_back(now);
-        while acks.times.front().is_some_and(|&at| age(at) > RATE_WINDOW) {
-            acks.times.pop_front();
+        while self.acks.front().is_some_and(|&at| age(at) > RATE_WINDOW) {
+            self.acks.pop_front();
         }
     }
 }
@@ -119,6 +151,11 @@ impl Flow {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// When frame `seq` comes from a camera of 30 fps.
+    fn sent_at(start: Instant, seq: u64) -> Instant {
+        start + Duration::from_micros(33_333) * seq as u32
+    }
 
     /// A link of `per_frame` a frame and `one_way` each way, behind a buffer without bound; the
     /// source makes 30 frames a second. Returns (frames shown, 95th percentile of their age).
@@ -131,7 +168,7 @@ mod tests {
             let now = start + Duration::from_micros(33_333) * seq as u32;
             while acks.front().is_some_and(|&(at, _)| at <= now) {
                 let (at, seq) = acks.pop_front().unwrap();
-                flow.acked(seq, at);
+                flow.acked(seq, at, || Some(sent_at(start, seq)));
             }
             if flow.is_open(now) {
                 flow.sent(seq, now);
@@ -169,7 +206,7 @@ mod tests {
             let now = start + Duration::from_micros(33_333) * seq;
             while acks.front().is_some_and(|&(at, _)| at <= now) {
                 let (at, seq) = acks.pop_front().unwrap();
-                flow.acked(seq, at);
+                flow.acked(seq, at, || Some(sent_at(start, seq)));
             }
             if flow.is_open(now) {
                 flow.sent(u64::from(seq), now);
@@ -186,7 +223,7 @@ mod tests {
         let start = Instant::now();
         let mut flow = Flow::default();
         flow.sent(1, start);
-        flow.acked(1, start + Duration::from_millis(10));
+        flow.acked(1, start + Duration::from_millis(10), || Some(start));
         let mut sent = 0;
         for seq in 2..302 {
             let now = start + Duration::from_millis(33 * seq);
@@ -206,8 +243,14 @@ mod tests {
             assert!(flow.is_open(now));
             flow.sent(seq, now);
         }
-        flow.acked(5000, now);
-        assert!(flow.acks.is_none());
-        assert_eq!(flow.on_the_way.len(), MAX_ON_THE_WAY);
+        assert!(flow.0.is_none(), "and nothing is kept");
+        flow.acked(5000, now, || None);
+        assert!(flow.0.is_none(), "a number that no frame has");
+        flow.acked(999, now, || Some(now));
+        for seq in 1000..2000 {
+            assert!(flow.is_open(now));
+            flow.sent(seq, now);
+        }
+        assert_eq!(flow.0.map(|link| link.on_the_way.len()), Some(MAX_ON_THE_WAY));
     }
 }

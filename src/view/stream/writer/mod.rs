@@ -189,9 +189,10 @@ impl Writer {
         let subscriptions = std::mem::take(&mut watched.subscriptions);
         self.consumers.push(wait(camera.clone(), consumer));
         for turn in subscriptions.chunks(WRITES_A_TURN) {
+            let now = self.now();
             for &key in turn {
                 // A viewer that turns out dead is removed later.
-                self.offer(key, &next.frame);
+                self.offer(key, &next.frame, now);
             }
             if turn.len() == WRITES_A_TURN {
                 tokio::task::yield_now().await;
@@ -204,8 +205,7 @@ impl Writer {
 
     /// Sends a frame to one subscription if it is due and the socket is free; else it waits, and
     /// takes the place of the one that waited before.
-    fn offer(&mut self, key: usize, latest: &Arc<Latest>) {
-        let now = self.now();
+    fn offer(&mut self, key: usize, latest: &Latest, now: Instant) {
         let Some(subscription) = self.subscriptions.get_mut(key) else { return };
         let Some(viewer) = self.viewers.get_mut(subscription.viewer) else { return };
         if latest.seq <= subscription.sent_seq {
@@ -258,7 +258,7 @@ impl Writer {
         if subscription.pending.is_some()
             && let Some(latest) = subscription.camera.latest()
         {
-            self.offer(key, &latest);
+            self.offer(key, &latest, self.now());
         }
     }
 

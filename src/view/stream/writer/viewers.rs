@@ -55,7 +55,8 @@ impl Writer {
                 let now = writer.now();
                 let subscription = writer.subscription_of(key, &camera);
                 if let Some(subscription) = subscription {
-                    writer.subscriptions[subscription].flow.acked(seq, now);
+                    let Subscription { flow, camera, .. } = &mut writer.subscriptions[subscription];
+                    flow.acked(seq, now, || camera.received_at(seq));
                     writer.retry(subscription);
                 }
             }),
@@ -162,7 +163,7 @@ impl Writer {
         }
         self.viewers[key].subscriptions.insert(camera.clone(), subscription);
         if let Some(latest) = latest {
-            self.offer(subscription, &latest);
+            self.offer(subscription, &latest, self.now());
         }
     }
 
