@@ -267,10 +267,7 @@ impl Reader {
                 }
             }
             events.clear();
-            let wait = Timespec {
-                tv_sec: 0,
-                tv_nsec: if std::env::var_os("SPIN").is_some() { 0 } else { 5_000_000 },
-            };
+            let wait = Timespec { tv_sec: 0, tv_nsec: 5_000_000 };
             let spare = rustix::buffer::spare_capacity(&mut events);
             match epoll::wait(&self.epoll, spare, Some(&wait)) {
                 Ok(_) | Err(Errno::INTR) => {}
