@@ -129,22 +129,24 @@ impl Scene {
     fn set(ingest: SocketAddr, view: SocketAddr, viewers: usize) -> io::Result<Self> {
         let mut buffer = vec![0; ROOM];
         let mut publisher = open(ingest, "/publish/door", true)?;
-        // The greeting: from here on there is a camera to watch.
         read_message(&mut publisher, &mut buffer)?;
+        // There is a camera to watch from its first picture on, which each viewer gets at once.
+        let mut message = message();
+        let at = message.len() - FRAME;
+        frame::stamp(&mut message[at..]);
+        publisher.write_all(&message)?;
         let all = |path, upgrade| -> io::Result<Vec<TcpStream>> {
             (0..viewers).map(|_| open(view, path, upgrade)).collect()
         };
-        let mut scene = Self {
-            publisher,
-            message: message(),
-            streaming: all("/stream?cameras=door", true)?,
-            mjpeg: all("/api/cameras/door/stream.mjpeg", false)?,
-            buffer,
-        };
-        for socket in &mut scene.mjpeg {
-            read_to_boundary(socket, &mut scene.buffer, &BOUNDARY[2..])?;
+        let mut streaming = all("/stream?cameras=door", true)?;
+        for socket in &mut streaming {
+            read_binary(socket, &mut buffer)?;
         }
-        Ok(scene)
+        let mut mjpeg = all("/api/cameras/door/stream.mjpeg", false)?;
+        for socket in &mut mjpeg {
+            read_to_boundary(socket, &mut buffer, BOUNDARY)?;
+        }
+        Ok(Self { publisher, message, streaming, mjpeg, buffer })
     }
 
     /// Publishes frames, and waits for each until every viewer has read it.
