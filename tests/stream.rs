@@ -217,6 +217,22 @@ async fn a_viewer_that_reads_nothing_delays_nobody_and_comes_back_to_a_fresh_fra
 }
 
 #[tokio::test]
+async fn a_rate_that_is_raised_holds_for_the_frame_that_waited_and_for_the_next() {
+    let relay = ViewPort::start().await;
+    let door = relay.publish("door");
+    put(&door, 1, 500);
+    let (mut client, _) = connect(&relay, "?cameras=door&max_fps=0.01").await;
+    assert_eq!(frame(&mut client).await.2, 1);
+    put(&door, 2, 500);
+    sleep(Duration::from_millis(50)).await;
+    send(&mut client, json!({"type": "subscribe", "camera": "door", "max_fps": 20})).await;
+    assert_eq!(frame(&mut client).await.2, 2);
+    put(&door, 3, 500);
+    // Held back until it is due, and not until the older rate's time.
+    assert_eq!(frame(&mut client).await.2, 3);
+}
+
+#[tokio::test]
 async fn pongs_and_texts_never_stand_inside_a_frame() {
     let relay = ViewPort::start().await;
     let task = at_30_fps(relay.publish("door"), 300_000);

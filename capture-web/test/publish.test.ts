@@ -128,6 +128,12 @@ describe("outgoing", () => {
     for (const message of messages) expect(message.byteLength).toBeLessThanOrEqual(4 * 1160);
   });
 
+  it("cuts a frame that is too large for so many small messages into larger ones", () => {
+    const messages = frameMessages(frame(8_000_000), 1n, new ServerClock(), payloadLimit(BURST_BYTES));
+    expect(messages.length).toBeLessThanOrEqual(1024);
+    for (const message of messages) expect(message.byteLength).toBeLessThanOrEqual(262_144);
+  });
+
   it("sends capture times on the server's clock, and 0 while it is unknown", () => {
     const clock = new ServerClock(() => 5_000_000);
     const sentTime = (): bigint => new DataView(frameMessages(frame(10, 4_990_000), 1n, clock, 1000)[0]?.buffer ?? new ArrayBuffer(0)).getBigUint64(20, true);

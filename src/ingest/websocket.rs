@@ -62,7 +62,11 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     let mut talk = Talk::new(socket);
     let end = match open(camera, publisher, ingest, &shutdown) {
         Ok(sink) => Session { ingest, sink, frames, talk: &mut talk }.run(shutdown).await,
-        Err(end) => end,
+        Err(end) => {
+            // Nobody takes frames: left open, the first would keep the peer's close from being read.
+            drop(frames);
+            end
+        }
     };
     end.tell(talk, Some(camera)).await;
 }

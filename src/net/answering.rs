@@ -1,4 +1,5 @@
-//! Whether a connection has a request to answer, so that one that has none need not be waited for.
+//! Whether a connection has something to answer or to send, so that one that has not need not be
+//! waited for.
 
 use std::{
     pin::Pin,
@@ -46,7 +47,8 @@ impl Drop for Request {
     }
 }
 
-/// An answer's body, which keeps its request until it is sent.
+/// An answer's body, which keeps its request until HTTP has all of it. What the socket has no room for
+/// then is counted by [`super::stalled::GiveUp`].
 #[derive(Debug)]
 pub(super) struct Answer {
     body: Body,

@@ -112,7 +112,7 @@ async fn accept(
         let draining = shutdown.is_cancelled();
         lifetime.tasks.spawn(async move {
             let answering = Answering::default();
-            let begun = answering.clone();
+            let (begun, unsent) = (answering.clone(), answering.clone());
             let service = service_fn(move |mut request: Request<Incoming>| {
                 request.extensions_mut().insert(ConnectInfo(peer));
                 request.extensions_mut().insert(shared.clone());
@@ -125,7 +125,7 @@ async fn accept(
                 .header_read_timeout(if draining { DRAINING_TIMEOUT } else { HEADER_TIMEOUT })
                 .max_header_size(MAX_HEADER)
                 .keep_alive(!draining)
-                .serve_connection(TokioIo::new(GiveUp::new(stream)), service)
+                .serve_connection(TokioIo::new(GiveUp::new(stream, unsent)), service)
                 .with_upgrades();
             tokio::pin!(connection);
             let ended = tokio::select! {

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use super::answering::{Answering, Request};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::{Instant, Sleep, sleep},
@@ -24,12 +25,14 @@ pub(super) struct GiveUp<S> {
     stream: S,
     /// Made at the first write that has to wait; most connections never have one.
     waiting: Option<Pin<Box<Sleep>>>,
-    stalled: bool,
+    /// While a write waits: the connection is not idle, though its answer may be off its hands.
+    stalled: Option<Request>,
+    answering: Answering,
 }
 
 impl<S> GiveUp<S> {
-    pub(super) fn new(stream: S) -> Self {
-        Self { stream, waiting: None, stalled: false }
+    pub(super) fn new(stream: S, answering: Answering) -> Self {
+        Self { stream, waiting: None, stalled: None, answering }
     }
 
     pub(super) fn into_inner(self) -> S {
@@ -42,11 +45,12 @@ impl<S> GiveUp<S> {
         written: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         if written.is_ready() {
-            self.stalled = false;
+            self.stalled = None;
             return written;
         }
         let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep(PATIENCE)));
-        if !std::mem::replace(&mut self.stalled, true) {
+        if self.stalled.is_none() {
+            self.stalled = Some(self.answering.begin());
             waiting.as_mut().reset(Instant::now() + PATIENCE);
         }
         ready!(waiting.as_mut().poll(cx));
@@ -106,7 +110,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_write_fails_after_30_s_without_a_read_and_any_read_starts_anew() {
         let (here, mut there) = duplex(10);
-        let mut stream = GiveUp::new(here);
+        let mut stream = GiveUp::new(here, Answering::default());
         let start = Instant::now();
         let reading = tokio::spawn(async move {
             for _ in 0..3 {
@@ -124,7 +128,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_connection_with_nothing_to_write_may_rest() {
         let (here, mut there) = duplex(10);
-        let mut stream = GiveUp::new(here);
+        let mut stream = GiveUp::new(here, Answering::default());
         stream.write_all(&[0; 10]).await.unwrap();
         tokio::time::sleep(Duration::from_secs(3600)).await;
         there.read_exact(&mut [0; 10]).await.unwrap();

@@ -35,6 +35,8 @@ use crate::{
 
 /// Between looks whether a slow client has taken the part before.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
+/// The same for one that takes long, so that thousands that read nothing cost next to nothing.
+const LOOK_RARELY: Duration = Duration::from_millis(80);
 
 /// How parts are laid out for one kind of client.
 #[derive(Debug, PartialEq, Eq)]
@@ -213,8 +215,10 @@ impl Parts {
             return;
         }
         tokio::task::yield_now().await;
+        let mut wait = LOOK_AGAIN;
         while !self.after.is_unique() {
-            tokio::time::sleep(LOOK_AGAIN).await;
+            tokio::time::sleep(wait).await;
+            wait = (2 * wait).min(LOOK_RARELY);
         }
     }
 
@@ -225,6 +229,7 @@ impl Parts {
         let mut reason = DropReason::Behind;
         if let Some(due) = self.pacer.due_at(self.now()) {
             // The client was in time; it is the pacer that holds a frame back.
+            self.camera.count(reason, std::mem::take(&mut skipped));
             reason = DropReason::Paced;
             tokio::time::sleep_until(due.into()).await;
             if let Some(newer) = self.camera.latest().filter(|newer| newer.seq > frame.seq) {

@@ -1,7 +1,7 @@
 // Makes a frame's messages: numbered, timed on the server's clock, split where needed.
 
 import type { ServerClock } from "@framecast/shared/clock";
-import { PART_HEADER_BYTES, splitFrame } from "@framecast/shared/wire/part";
+import { MAX_PARTS, PART_HEADER_BYTES, splitFrame } from "@framecast/shared/wire/part";
 import type { EncodedFrame } from "../media/encoded.ts";
 
 /** The largest message the server takes; browsers that announce more would only cut worse. */
@@ -19,7 +19,9 @@ export function payloadLimit(maxMessageBytes: number): number {
 }
 
 export function frameMessages(frame: EncodedFrame, seq: bigint, clock: ServerClock, limit: number): Uint8Array<ArrayBuffer>[] {
+  // A frame too large for so many small messages goes in as few larger ones as it takes.
+  const fitting = Math.max(limit, Math.min(payloadLimit(MAX_MESSAGE_BYTES), Math.ceil(frame.jpeg.byteLength / MAX_PARTS)));
   // Until the clock is known, 0: the server then shows the age since arrival.
   const capturedUs = BigInt(Math.max(0, Math.round(clock.toServerUs(frame.capturedUs) ?? 0)));
-  return splitFrame({ seq, capturedUs, jpeg: frame.jpeg }, limit);
+  return splitFrame({ seq, capturedUs, jpeg: frame.jpeg }, fitting);
 }

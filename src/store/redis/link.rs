@@ -23,7 +23,7 @@ pub(super) const POOL_MIN: usize = 2;
 pub(super) const POOL_MAX: usize = 10;
 /// How long getting a working connection may take.
 const CONNECT_WITHIN: Duration = Duration::from_secs(1);
-/// How long a pipeline may take. A Redis that needs longer is as good as gone: frames come faster.
+/// How long a command may take. A Redis that needs longer is as good as gone: frames come faster.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 /// Connections above [`POOL_MIN`] that were not used for so long are closed.
 const IDLE: Duration = Duration::from_secs(60);

@@ -142,17 +142,18 @@ impl Inner {
     /// The writer for a viewer.
     ///
     /// Viewers of one camera go to the same writer while it is not busier than the others, so that a
-    /// frame for few wakes one thread and not all.
+    /// frame for few wakes one thread and not all. Whoever watches several is worth many of those, and
+    /// goes where there are fewest.
     fn choose(&self, wants: &Wants) -> &Seat {
-        let camera = wants.cameras.keys().min().filter(|_| wants.all.is_none());
-        let home = camera.map_or(0, |camera| {
-            let mut hasher = DefaultHasher::new();
-            camera.hash(&mut hasher);
-            hasher.finish() as usize % self.writers.len()
-        });
         let viewers = |seat: &&Seat| seat.viewers.load(Relaxed);
-        let home = &self.writers[home];
-        let idlest = self.writers.iter().min_by_key(viewers).unwrap_or(home);
+        let idlest = self.writers.iter().min_by_key(viewers).unwrap_or(&self.writers[0]);
+        let mut cameras = wants.cameras.keys();
+        let (Some(camera), None, None) = (cameras.next(), cameras.next(), wants.all) else {
+            return idlest;
+        };
+        let mut hasher = DefaultHasher::new();
+        camera.hash(&mut hasher);
+        let home = &self.writers[hasher.finish() as usize % self.writers.len()];
         if viewers(&home) < viewers(&idlest) + TOGETHER { home } else { idlest }
     }
 }

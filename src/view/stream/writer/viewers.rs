@@ -55,9 +55,12 @@ impl Writer {
                 let now = writer.now();
                 let subscription = writer.subscription_of(key, &camera);
                 if let Some(subscription) = subscription {
-                    let Subscription { flow, camera, .. } = &mut writer.subscriptions[subscription];
-                    flow.acked(seq, now, || camera.received_at(seq));
-                    writer.retry(subscription);
+                    let Subscription { flow, camera, sent_seq, .. } =
+                        &mut writer.subscriptions[subscription];
+                    if seq <= *sent_seq {
+                        flow.acked(seq, now, || camera.received_at(seq));
+                        writer.retry(subscription);
+                    }
                 }
             }),
             Command::Text(id, message) => self.with(id, |writer, key| writer.text(key, message)),
@@ -135,7 +138,11 @@ impl Writer {
 
     pub(super) fn subscribe(&mut self, key: usize, camera: &CameraId, fps: f64) {
         if let Some(subscription) = self.subscription_of(key, camera) {
-            self.subscriptions[subscription].pacer = Pacer::new(fps);
+            self.next_subscription += 1;
+            let known = &mut self.subscriptions[subscription];
+            known.pacer = Pacer::new(fps);
+            // A timer of the older rate may be an hour away.
+            (known.timer, known.id) = (false, self.next_subscription);
             return self.retry(subscription);
         }
         // One that is not known yet is watched as soon as it appears. The registry is not asked here:
