@@ -2,7 +2,7 @@
 import tseslint from "typescript-eslint";
 
 export default tseslint.config(
-  { ignores: ["**/dist/**", "**/node_modules/**", "target/**", "artifacts/**"] },
+  { ignores: ["**/dist/**", "**/node_modules/**", "target/**", "artifacts/**", "benches/peers/**"] },
   {
     files: ["**/*.ts", "**/*.tsx", "benches/**/*.mjs"],
     languageOptions: { parser: tseslint.parser, parserOptions: { projectService: true } },

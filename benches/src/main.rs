@@ -110,8 +110,17 @@ fn measure(cli: &Cli) -> io::Result<()> {
         soak: Duration::from_secs_f64(60.0 * cli.soak_minutes.clamp(0.5, 24.0 * 60.0)),
     };
     let is_wanted = |name: &str| cli.rows.is_empty() || cli.rows.iter().any(|row| row == name);
-    for (_, row) in ROWS.iter().filter(|(name, _)| is_wanted(name)) {
-        let mut section = row(effort)?;
+    let mut failed = Vec::new();
+    for &(name, row) in ROWS.iter().filter(|(name, _)| is_wanted(name)) {
+        let mut section = match row(effort) {
+            Ok(section) => section,
+            // The others are worth having all the same.
+            Err(error) => {
+                eprintln!("{name}: {error}");
+                failed.push(name);
+                continue;
+            }
+        };
         section.measured = format!(
             "{}, {} rounds of {} s, {}",
             sys::today(),
@@ -126,5 +135,9 @@ fn measure(cli: &Cli) -> io::Result<()> {
         let names: Vec<&str> = ROWS.iter().map(|(name, _)| *name).collect();
         report::write_document(document, &cli.results, &names)?;
     }
-    Ok(())
+    if failed.is_empty() {
+        Ok(())
+    } else {
+        Err(io::Error::other(format!("not measured: {}", failed.join(", "))))
+    }
 }
