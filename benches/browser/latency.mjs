@@ -12,11 +12,11 @@
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { once } from "node:events";
-import { accessSync, constants } from "node:fs";
-import { delimiter, extname, join } from "node:path";
+import { extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { chromium } from "playwright-core";
+import { FLAGS, findChromium } from "../../scripts/chromium.mjs";
 import { shownFigures, spread, spreads, stageFigures, wayFigures } from "./figures.mjs";
 import { installClock, installReceiver, installSender, noted, startFloorSink, startFloorSource, startNoting, watchCanvas } from "./in-page.mjs";
 import { startServer } from "./server.mjs";
@@ -28,21 +28,6 @@ const QUALITY = 0.7;
 /** From the first picture until figures count: encoders, decoders and windows have settled. */
 const WARM_MS = 3_000;
 const GOALS = { way: { p50: 5, p99: 25 }, shown: { p50: 28, p95: 42 } };
-
-const FLAGS = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-dev-shm-usage",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-  // Both pages are to be drawn as if a person looked at them.
-  "--disable-background-timer-throttling",
-  "--disable-backgrounding-occluded-windows",
-  "--disable-renderer-backgrounding",
-];
 
 /** Chromium asks whether pages that come from nowhere may talk to this machine; these do. */
 const BUILT_PAGES_FLAGS = ["--disable-features=LocalNetworkAccessChecks"];
@@ -69,23 +54,6 @@ function atLeastOne(name, text) {
 
 /** @param {string} words */
 const say = (words) => process.stderr.write(`${words}\n`);
-
-/** `CHROMIUM_BIN`, else the first Chromium or Chrome on the path. */
-function findChromium() {
-  const named = process.env["CHROMIUM_BIN"];
-  if (named) return named;
-  for (const dir of (process.env["PATH"] ?? "").split(delimiter)) {
-    for (const name of ["chromium", "chromium-browser", "google-chrome"]) {
-      try {
-        accessSync(join(dir, name), constants.X_OK);
-        return join(dir, name);
-      } catch {
-        // Not here.
-      }
-    }
-  }
-  throw new Error("no Chromium on the path; CHROMIUM_BIN names one");
-}
 
 /**
  * Serves a page from its dist folder instead of from the server.

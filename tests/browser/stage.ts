@@ -4,30 +4,18 @@
 // Capture page and viewer page run in browser processes of their own. In one window only the tab in front is
 // drawn: the other's timers and frame callbacks are slowed, and the test would measure that.
 
-import { accessSync, constants } from "node:fs";
 import { mkdir } from "node:fs/promises";
-import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { chromium, type Browser, type BrowserContextOptions, type ConsoleMessage, type Page } from "playwright-core";
 import { test } from "vitest";
 import type { CaptureStats } from "../../capture-web/src/stats-handle.ts";
 import type { ViewerStats } from "../../viewer-web/src/stats-handle.ts";
+import { FLAGS, findChromium } from "../../scripts/chromium.mjs";
 import { Server } from "./server.ts";
 
 const ARTIFACTS = fileURLToPath(new URL("../../artifacts/", import.meta.url));
 
-const FLAGS = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-dev-shm-usage",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-  "--disable-background-timer-throttling",
-  "--disable-backgrounding-occluded-windows",
-  "--disable-renderer-backgrounding",
+const CAMERA_FLAGS = [
   // The fake camera gives 20 frames a second unless told otherwise.
   "--use-fake-device-for-media-stream=fps=30",
   "--use-fake-ui-for-media-stream",
@@ -37,23 +25,6 @@ const FLAGS = [
 export const NO_UDP = "--webrtc-ip-handling-policy=disable_non_proxied_udp";
 
 export type { CaptureStats, ViewerStats };
-
-/** `CHROMIUM_BIN`, else the first Chromium or Chrome on the path. */
-function findChromium(): string {
-  const named = process.env["CHROMIUM_BIN"];
-  if (named) return named;
-  for (const dir of (process.env["PATH"] ?? "").split(delimiter)) {
-    for (const name of ["chromium", "chromium-browser", "google-chrome"]) {
-      try {
-        accessSync(join(dir, name), constants.X_OK);
-        return join(dir, name);
-      } catch {
-        // Not here.
-      }
-    }
-  }
-  throw new Error("the browser tests need Chromium: `make test` installs it, or set CHROMIUM_BIN to the path of a Chromium or Chrome");
-}
 
 export class Stage {
   readonly #closers: (() => Promise<unknown>)[] = [];
@@ -68,7 +39,7 @@ export class Stage {
   }
 
   async browser(...flags: string[]): Promise<Browser> {
-    const browser = await chromium.launch({ executablePath: findChromium(), args: [...FLAGS, ...flags] });
+    const browser = await chromium.launch({ executablePath: findChromium(), args: [...FLAGS, ...CAMERA_FLAGS, ...flags] });
     this.#closers.push(() => browser.close());
     return browser;
   }
