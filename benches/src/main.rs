@@ -62,8 +62,9 @@ enum Command {
     Case {
         /// Of floor, framecast, baseline (what FRAMECAST_BASELINE names), tasks, sinks, bun and
         /// node-ws, each with `:WORKERS`; several with commas between them are fed in turns
-        #[arg(value_parser = subject::Kind::parse, value_delimiter = ',')]
-        servers: Vec<subject::Kind>,
+        // The long name of the type tells clap that it is one argument.
+        #[arg(value_parser = subject::Kind::parse_all)]
+        servers: std::vec::Vec<subject::Kind>,
         cameras: usize,
         viewers: usize,
         #[arg(long, default_value_t = 5)]

@@ -40,6 +40,11 @@ impl Kind {
         }
     }
 
+    /// Several, with commas between them.
+    pub fn parse_all(text: &str) -> Result<Vec<Self>, String> {
+        text.split(',').map(Self::parse).collect()
+    }
+
     /// As the tables have it.
     pub fn name(self) -> String {
         match self {

@@ -18,8 +18,7 @@ pub const FRAME: usize = 30_000;
 pub const FPS: f64 = 30.0;
 
 /// Fed in turns, as their ratios are what must hold.
-const HELD: [Kind; 3] =
-    [Kind::Own(Mode::Floor, 1), Kind::Framecast(1), Kind::Framecast(2)];
+const HELD: [Kind; 3] = [Kind::Own(Mode::Floor, 1), Kind::Framecast(1), Kind::Framecast(2)];
 /// One after the other.
 const OTHERS: [Kind; 5] = [
     Kind::Own(Mode::Tasks, 1),
