@@ -12,7 +12,7 @@ use serde::Serialize;
 use tokio::sync::watch;
 
 use super::{
-    CameraId, Clock, Consumer, Demand, DropReason, Drops, Frame, Latest, Viewing,
+    Bell, CameraId, Clock, Consumer, Demand, DropReason, Drops, Frame, Latest, Rope, Viewing,
     track::{Budget, Track},
 };
 use crate::telemetry::{Seldom, Unsaid};
@@ -184,6 +184,11 @@ impl Camera {
     /// A reader that starts with the newest cached frame.
     pub fn consumer(&self) -> Consumer {
         self.track.consumer()
+    }
+
+    /// Rings `bell` with `key` at each frame from now on, for as long as the rope lives.
+    pub fn hang(&self, bell: &Bell, key: usize) -> Rope {
+        self.track.hang(bell, key)
     }
 
     /// Counts as a viewer for as long as the guard lives.
