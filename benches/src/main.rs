@@ -75,6 +75,18 @@ enum Command {
         #[arg(last = true)]
         options: Vec<String>,
     },
+    /// Measure one door in again and again
+    Door {
+        /// framecast or receive
+        #[arg(value_parser = subject::Kind::parse)]
+        server: subject::Kind,
+        door: load::Door,
+        cameras: usize,
+        #[arg(long, default_value_t = 5)]
+        seconds: u64,
+        #[arg(long, default_value_t = 3)]
+        rounds: usize,
+    },
 }
 
 fn main() -> ExitCode {
@@ -94,6 +106,13 @@ fn main() -> ExitCode {
                 Ok(())
             })
         }
+        Some(Command::Door { server, door, cameras, seconds, rounds }) => sys::raise_open_files()
+            .and_then(|_| {
+                for _ in 0..rounds {
+                    println!("{:.2?}", rows::door(server, door, cameras, seconds)?);
+                }
+                Ok(())
+            }),
         None => measure(&cli),
     };
     match result {
