@@ -6,11 +6,18 @@
  * because cameras jitter: at a limit equal to the camera's rate nothing may be lost.
  */
 export class Pacer {
-  readonly #intervalMs: number;
+  #intervalMs: number;
   #dueMs: number | undefined;
 
   constructor(fps: number) {
     this.#intervalMs = 1000 / fps;
+  }
+
+  /** Another rate from the next picture on; the beat goes on from the last one taken. */
+  set fps(fps: number) {
+    const beforeMs = this.#intervalMs;
+    this.#intervalMs = 1000 / fps;
+    if (this.#dueMs !== undefined) this.#dueMs += this.#intervalMs - beforeMs;
   }
 
   take(nowMs: number): boolean {

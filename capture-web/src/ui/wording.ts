@@ -1,7 +1,9 @@
 // The station's state in words for a person. No DOM.
 
 import type { Tone } from "@framecast/shared/components";
-import type { Path } from "../publish/session.ts";
+import type { EncoderSettings } from "../media/encoded.ts";
+import type { Path, Steps } from "../publish/session.ts";
+import type { Reason } from "../quality/control.ts";
 import type { StationState } from "../station.ts";
 
 export interface Wording {
@@ -18,7 +20,8 @@ export function speak(state: StationState): string {
 
 export const PATH_NAMES: Readonly<Record<Path, string>> = { webrtc: "WebRTC", websocket: "WebSocket" };
 
-export function describe(state: StationState, nowMs: number): Wording {
+/** `online`: whether the device has any network, as browsers tell. */
+export function describe(state: StationState, nowMs: number, online = true): Wording {
   switch (state.phase) {
     case "idle":
       return { tone: "still", title: "Not sending", detail: "Start, and this camera appears on the viewer page." };
@@ -31,12 +34,64 @@ export function describe(state: StationState, nowMs: number): Wording {
     case "live":
       return { tone: "live", title: `Live over ${PATH_NAMES[state.path]}`, detail: state.note ?? "Viewers see this camera now." };
     case "reconnecting":
-      return { tone: "wait", title: `Reconnecting in ${Math.max(0, Math.ceil((state.atMs - nowMs) / 1000))} s`, detail: state.reason };
+      return {
+        tone: "wait",
+        title: `Reconnecting in ${Math.max(0, Math.ceil((state.atMs - nowMs) / 1000))} s`,
+        detail: online ? state.reason : `${state.reason} This device has no network.`,
+      };
     case "replaced":
       return { tone: "bad", title: "Replaced", detail: `${state.reason} Taking it back ends the other one.` };
     case "refused":
       return { tone: "bad", title: "Refused", detail: state.reason };
     case "camera-failed":
-      return { tone: "bad", title: state.waits ? "Waiting for a camera" : "No camera", detail: state.reason };
+      return { tone: state.waits ? "wait" : "bad", title: state.waits ? "Waiting for the camera" : "No camera", detail: state.reason };
   }
+}
+
+const REASONS: Readonly<Record<Reason, string>> = {
+  network: "the network does not take more",
+  loss: "the network loses pictures",
+  encoder: "this device cannot encode more",
+};
+
+export interface Quality extends EncoderSettings {
+  fixed: boolean;
+  level: number;
+  reason: Reason | undefined;
+}
+
+/** What the pictures are encoded to, and why. */
+export function describeQuality({ fixed, level, reason, quality, width, height, fps }: Quality): { title: string; detail: string } {
+  const detail = `${width} × ${height}, ${fps} fps, quality ${Math.round(quality * 100)} %`;
+  if (fixed) return { title: "Fixed", detail };
+  if (level === 0) return { title: "As asked for", detail };
+  return { title: reason === undefined ? "Lowered" : `Lowered: ${REASONS[reason]}`, detail };
+}
+
+const ICE: Readonly<Record<RTCIceConnectionState, string>> = {
+  new: "not begun",
+  checking: "seeking a way",
+  connected: "connected",
+  completed: "connected",
+  disconnected: "interrupted",
+  failed: "no way found",
+  closed: "closed",
+};
+
+const CHANNEL: Readonly<Record<RTCDataChannelState | "awaited", string>> = {
+  awaited: "awaited",
+  connecting: "opening",
+  open: "open",
+  closing: "closing",
+  closed: "closed",
+};
+
+/** The steps to the server, each in a word or two; `–` where there is no attempt. */
+export function describeSteps(steps: Steps | undefined): { signaling: string; ice: string; channel: string } {
+  if (steps === undefined) return { signaling: "–", ice: "–", channel: "–" };
+  return {
+    signaling: steps.signaling,
+    ice: steps.ice === undefined ? "not used" : ICE[steps.ice],
+    channel: steps.channel === undefined ? "not used" : CHANNEL[steps.channel],
+  };
 }
