@@ -55,7 +55,7 @@ export function describeCameraError(error: unknown, chosen = false): CameraError
       // Chromium's words where the system's privacy settings are the reason.
       return /system/i.test(text)
         ? new CameraError("system-denied", "The operating system keeps the camera from this browser.")
-        : new CameraError("denied", "This page may not use the camera.");
+        : new CameraError("denied", "The camera is blocked for this page.");
     case "NotFoundError":
       return new CameraError("none", "This device has no camera that is switched on. The page starts by itself when one appears.");
     case "OverconstrainedError":

@@ -139,7 +139,7 @@ export class QualityControl {
     // One picture more or less is the chance of where the second was cut.
     if (skipped > 1 && skippedShare > 0.5) return { kind: "severe", reason: "network" };
     if (lost > 1 && lostShare > 0.3) return { kind: "severe", reason: "loss" };
-    if (skipped > 1 && skippedShare > 0.1) return { kind: "bad", reason: "network" };
+    if (skipped > 1 && skippedShare > 0.07) return { kind: "bad", reason: "network" };
     if (lost > 1 && lostShare > 0.05) return { kind: "bad", reason: "loss" };
     if (waiting > 1 || lateMs > LATE_MS) return { kind: "bad", reason: "network" };
     const busy = encodeMs === undefined ? 0 : (encodeMs * this.settings.fps) / 1000;

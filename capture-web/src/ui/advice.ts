@@ -8,11 +8,6 @@ export interface Step {
   code?: string;
 }
 
-export interface Advice {
-  title: string;
-  steps: Step[];
-}
-
 /** Where the page is, as far as the advice depends on it. */
 export interface Place {
   /** As in `location`. */
@@ -59,42 +54,49 @@ const CLOSE_OTHERS: readonly Step[] = [
   { text: "If that does not help: unplug it and plug it in again." },
 ];
 
-export function advise(kind: TroubleKind, place: Place): Advice {
+/** The trouble in a few words. */
+export const TROUBLES: Readonly<Record<TroubleKind, string>> = {
+  denied: "Camera blocked",
+  "system-denied": "Camera blocked by the system",
+  insecure: "Page not secure",
+  none: "No camera found",
+  missing: "Chosen camera not found",
+  "in-use": "Camera in use",
+  unplugged: "Camera gone",
+  stalled: "Camera stands still",
+  encoder: "Pictures cannot be encoded",
+  unsupported: "No cameras in this browser",
+  unknown: "Camera did not open",
+};
+
+export function advise(kind: TroubleKind, place: Place): readonly Step[] {
   switch (kind) {
     case "denied":
-      return { title: "The camera is blocked", steps: [...(place.framed ? [FRAMED] : []), ...ALLOW[place.system]] };
+      return place.framed ? [FRAMED, ...ALLOW[place.system]] : ALLOW[place.system];
     case "system-denied":
-      return {
-        title: "The system blocks the camera",
-        steps: [
-          { text: "Open the system's settings, Privacy, Camera, and allow it for this browser." },
-          { text: "Start the browser again, then come back to this page." },
-        ],
-      };
+      return [
+        { text: "Open the system's settings, Privacy, Camera, and allow it for this browser." },
+        { text: "Start the browser again, then come back to this page." },
+      ];
     case "insecure":
-      return { title: "This page is not secure", steps: secureSteps(place) };
+      return secureSteps(place);
     case "none":
-      return {
-        title: "No camera found",
-        steps: [
-          { text: "Plug a camera in, or open its shutter; some laptops switch it off with a key." },
-          { text: "In a virtual machine or a remote desktop: pass the camera through to it." },
-        ],
-      };
+      return [
+        { text: "Plug a camera in, or open its shutter; some laptops switch it off with a key." },
+        { text: "In a virtual machine or a remote desktop: pass the camera through to it." },
+      ];
     case "missing":
-      return { title: "The chosen camera is not there", steps: [{ text: "Plug it in, or choose another below Camera." }] };
-    case "in-use":
-      return { title: "The camera is in use", steps: [...CLOSE_OTHERS] };
     case "unplugged":
-      return { title: "The camera is gone", steps: [{ text: "Plug it in again, or choose another below Camera." }] };
+      return [{ text: "Plug it in again, or choose another camera." }];
+    case "in-use":
     case "stalled":
-      return { title: "The camera stands still", steps: [...CLOSE_OTHERS] };
+      return CLOSE_OTHERS;
     case "encoder":
-      return { title: "Pictures cannot be encoded", steps: [{ text: "Choose a smaller size and press Try again." }, { text: "If that does not help: try another browser, such as a new Chrome, Firefox or Safari." }] };
+      return [{ text: "Choose a smaller size and press Try again." }, { text: "If that does not help: use another browser, such as a new Chrome, Firefox or Safari." }];
     case "unsupported":
-      return { title: "This browser has no cameras", steps: [{ text: "Open this page in a new Chrome, Edge, Firefox or Safari." }] };
+      return [{ text: "Open this page in a new Chrome, Edge, Firefox or Safari." }];
     case "unknown":
-      return { title: "The camera did not open", steps: [{ text: "Press Try again, or choose another camera." }] };
+      return [{ text: "Press Try again, or choose another camera." }];
   }
 }
 

@@ -106,10 +106,10 @@ export function App(props: AppProps): JSX.Element {
             else start();
           }}
         >
-          <WhoFields options={options} busy={busy} cameras={cameras} facing={facing} onChange={change} />
           <button class="button" data-kind={busy ? "plain" : "main"} type="submit" disabled={!busy && (!valid || hopeless(state))} data-testid={busy ? "stop" : "start"}>
             {buttonWord(state, busy)}
           </button>
+          <WhoFields options={options} busy={busy} cameras={cameras} facing={facing} onChange={change} />
           <details class="picture" open={pictureOpen}>
             <summary>Picture</summary>
             <div class="settings">

@@ -3,7 +3,7 @@
 import { formatAge, formatRate } from "@framecast/shared/words";
 import type { JSX } from "preact";
 import type { Station } from "../station.ts";
-import { describeQuality, describeSteps, PATH_NAMES } from "./wording.ts";
+import { describeQuality, describeSteps, formatFine, PATH_NAMES } from "./wording.ts";
 
 const NONE = "–";
 
@@ -15,7 +15,7 @@ export function Figures({ station }: { station: Station }): JSX.Element {
   const live = state.phase === "live";
   const steps = describeSteps(publisher?.steps);
   const roundTripMs = publisher?.clock.roundTripMs;
-  const quality = describeQuality({ ...settings, fixed, level: control.level, reason: control.reason });
+  const quality = describeQuality({ ...settings, fixed, level: control.level, reason: control.reason, encodeMs: picture?.encodeMs });
   const fps = (rate: number): string => `${rate.toFixed(1)} fps`;
   return (
     <section class="numbers" aria-label="Figures">
@@ -28,13 +28,10 @@ export function Figures({ station }: { station: Station }): JSX.Element {
         <Figure label="Round trip" value={live && roundTripMs !== undefined ? formatFine(roundTripMs) : NONE} testId="round-trip" />
         <Figure label="Age at server" value={feedback?.ageMs === undefined ? NONE : formatAge(feedback.ageMs)} testId="server-age" />
         <Figure label="Picture" value={picture === undefined ? NONE : `${picture.width} × ${picture.height}`} testId="size" />
-        <Figure label="Encoding" value={picture === undefined ? NONE : formatFine(picture.encodeMs)} testId="encoding" />
-      </dl>
-      <dl class="figures way" data-testid="way">
         <Figure label="Signaling" value={steps.signaling} testId="signaling" />
         <Figure label="ICE" value={steps.ice} testId="ice" />
         <Figure label="Channel" value={steps.channel} testId="channel" />
-        <Figure label="Path in use" value={live ? PATH_NAMES[state.path] : NONE} testId="path" />
+        <Figure label="Path" value={live ? PATH_NAMES[state.path] : NONE} testId="path" />
       </dl>
       <p class="quality" data-testid="quality" data-level={fixed ? 0 : control.level}>
         <span>Quality</span> <strong>{quality.title}</strong>
@@ -53,11 +50,6 @@ function endurance({ method, wakeLock, running }: Station): string {
   if (!running || method === undefined) return "";
   const hidden = method === "processor" || method === "worker-processor" ? "Goes on while this tab is in the background." : "This browser slows the camera while this tab is in the background.";
   return wakeLock.held === true ? `${hidden} The screen stays on.` : hidden;
-}
-
-/** Tenths where they tell something. */
-function formatFine(milliseconds: number): string {
-  return milliseconds < 10 ? `${milliseconds.toFixed(1)} ms` : formatAge(milliseconds);
 }
 
 function Figure({ label, value, testId }: { label: string; value: string; testId: string }): JSX.Element {

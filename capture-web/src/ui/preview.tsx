@@ -3,14 +3,14 @@
 
 import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
-import type { Advice } from "./advice.ts";
+import type { Step } from "./advice.ts";
 
 interface PreviewProps {
   element: HTMLVideoElement;
   /** A camera is open, or about to be. */
   running: boolean;
   shown: boolean;
-  advice: Advice | undefined;
+  advice: readonly Step[] | undefined;
   /** `undefined` where there is only one side. */
   onFlip: (() => void) | undefined;
   onShow: (shown: boolean) => void;
@@ -52,12 +52,12 @@ function VideoPlace({ element }: { element: HTMLVideoElement }): JSX.Element {
   return <div class="preview-place" ref={place} />;
 }
 
-function AdvicePanel({ advice }: { advice: Advice }): JSX.Element {
+function AdvicePanel({ advice }: { advice: readonly Step[] }): JSX.Element {
   return (
     <div class="advice" data-testid="advice">
-      <h3>{advice.title}</h3>
+      <h2>What to do</h2>
       <ol>
-        {advice.steps.map(({ text, code }) => (
+        {advice.map(({ text, code }) => (
           <li key={text}>
             {text} {code !== undefined && <code>{code}</code>}
           </li>

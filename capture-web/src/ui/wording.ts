@@ -1,10 +1,12 @@
 // The station's state in words for a person. No DOM.
 
 import type { Tone } from "@framecast/shared/components";
+import { formatAge } from "@framecast/shared/words";
 import type { EncoderSettings } from "../media/encoded.ts";
 import type { Path, Steps } from "../publish/session.ts";
 import type { Reason } from "../quality/control.ts";
 import type { StationState } from "../station.ts";
+import { TROUBLES } from "./advice.ts";
 
 export interface Wording {
   tone: Tone;
@@ -44,7 +46,7 @@ export function describe(state: StationState, nowMs: number, online = true): Wor
     case "refused":
       return { tone: "bad", title: "Refused", detail: state.reason };
     case "camera-failed":
-      return { tone: state.waits ? "wait" : "bad", title: state.waits ? "Waiting for the camera" : "No camera", detail: state.reason };
+      return { tone: state.waits ? "wait" : "bad", title: TROUBLES[state.kind], detail: state.reason };
   }
 }
 
@@ -55,26 +57,33 @@ const REASONS: Readonly<Record<Reason, string>> = {
 };
 
 export interface Quality extends EncoderSettings {
+  encodeMs: number | undefined;
   fixed: boolean;
   level: number;
   reason: Reason | undefined;
 }
 
 /** What the pictures are encoded to, and why. */
-export function describeQuality({ fixed, level, reason, quality, width, height, fps }: Quality): { title: string; detail: string } {
-  const detail = `${width} × ${height}, ${fps} fps, quality ${Math.round(quality * 100)} %`;
+export function describeQuality({ fixed, level, reason, quality, width, height, fps, encodeMs }: Quality): { title: string; detail: string } {
+  const encoded = encodeMs === undefined ? "" : `, encoded in ${formatFine(encodeMs)}`;
+  const detail = `${width} × ${height}, ${Math.round(fps)} fps, quality ${Math.round(quality * 100)} %${encoded}`;
   if (fixed) return { title: "Fixed", detail };
   if (level === 0) return { title: "As asked for", detail };
   return { title: reason === undefined ? "Lowered" : `Lowered: ${REASONS[reason]}`, detail };
 }
 
+/** Tenths where they tell something. */
+export function formatFine(milliseconds: number): string {
+  return milliseconds < 10 ? `${milliseconds.toFixed(1)} ms` : formatAge(milliseconds);
+}
+
 const ICE: Readonly<Record<RTCIceConnectionState, string>> = {
   new: "not begun",
-  checking: "seeking a way",
+  checking: "searching",
   connected: "connected",
   completed: "connected",
   disconnected: "interrupted",
-  failed: "no way found",
+  failed: "no way",
   closed: "closed",
 };
 
