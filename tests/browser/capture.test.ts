@@ -10,13 +10,6 @@ async function capture(stage: Stage, server: Server, query: string): Promise<Pag
   return stage.page("capture", new URL(`?camera=door${query}`, server.ingest));
 }
 
-/** The newest picture that the server has, as a viewer gets it. */
-async function served(server: Server): Promise<{ bytes: number; width: number; height: number } | undefined> {
-  const answer = await fetch(new URL("/api/cameras", server.view));
-  const { cameras } = (await answer.json()) as { cameras: { id: string; frame?: { bytes: number; width: number; height: number } }[] };
-  return cameras.find(({ id }) => id === "door")?.frame;
-}
-
 async function framesIn(page: Page, seconds: number): Promise<number> {
   const before = (await captureStats(page)).sent;
   const startMs = performance.now();

@@ -23,8 +23,9 @@ export class Pacer {
   take(nowMs: number): boolean {
     const dueMs = this.#dueMs ?? nowMs;
     if (nowMs < dueMs - this.#intervalMs / 4) return false;
-    // Keep the beat while on time; start a new one after a gap, instead of making up for it in a burst.
-    this.#dueMs = nowMs - dueMs > this.#intervalMs ? nowMs + this.#intervalMs : dueMs + this.#intervalMs;
+    // Keep the beat while on time, by half an interval more than the longest wait of a jittering camera; start a new
+    // one after a gap, instead of making up for it in a burst.
+    this.#dueMs = nowMs - dueMs > 1.5 * this.#intervalMs ? nowMs + this.#intervalMs : dueMs + this.#intervalMs;
     return true;
   }
 }
