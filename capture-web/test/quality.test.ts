@@ -144,6 +144,13 @@ describe("QualityControl", () => {
     expect(control.second({ ...GOOD, tried: 0, arrived: 0 })).toBe(false);
   });
 
+  it("comes back, more slowly, on a link that is never quite good", () => {
+    const control = new QualityControl(WANTED);
+    run(control, 2, () => ({ ...GOOD, skipped: 6 }));
+    const levels = run(control, 60, () => ({ ...GOOD, waiting: 0.6 }));
+    expect([levels[8], levels.at(-1)]).toEqual([1, 0]);
+  });
+
   it("is not misled by one picture at a low rate", () => {
     const slow = { ...WANTED, fps: 2 };
     expect(Math.max(...run(new QualityControl(slow), 60, (_, index) => ({ ...GOOD, tried: 2, skipped: index % 2, arrived: 2 - (index % 2) })))).toBe(0);

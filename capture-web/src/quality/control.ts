@@ -120,8 +120,9 @@ export class QualityControl {
         return this.#bad >= 2 && this.#down(verdict.reason, 1);
       case "fair":
         this.#bad = 0;
-        // A fair second neither proves nor spoils anything.
-        return false;
+        // Half as good: a device that is always a little late must not stay low for ever.
+        this.#good += 0.5;
+        return this.#good >= this.#patience && this.#up();
       case "good":
         this.#bad = 0;
         this.#good += 1;

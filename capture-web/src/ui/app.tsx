@@ -129,18 +129,11 @@ function hopeless(state: StationState): boolean {
   return state.phase === "camera-failed" && (state.kind === "insecure" || state.kind === "unsupported");
 }
 
-function buttonWord(state: StationState, busy: boolean): string {
+function buttonWord({ phase }: StationState, busy: boolean): string {
   if (busy) return "Stop";
-  switch (state.phase) {
-    case "replaced":
-      return "Take the camera back";
-    case "camera-failed":
-      return "Try again";
-    case "refused":
-      return "Start again";
-    default:
-      return "Start";
-  }
+  if (phase === "replaced") return "Take the camera back";
+  if (phase === "camera-failed") return "Try again";
+  return phase === "refused" ? "Start again" : "Start";
 }
 
 /** All that is seen of a page in the background is its title. */
