@@ -228,6 +228,9 @@ pub struct Info {
     pub version: &'static str,
     /// TCP port that publishers connect to, on this same host.
     pub ingest_port: u16,
+    /// `HOST:PORT`s by which other machines reach the ingest port, best first: those of
+    /// `--ice-candidate`, else this machine's. Empty while it listens on a loopback address.
+    pub ingest_addresses: Vec<String>,
     /// Most frames a second for one viewer and camera.
     pub max_fps: f64,
 }

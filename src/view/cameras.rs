@@ -41,7 +41,7 @@ pub(super) async fn one(State(rest): State<Rest>, Id(id): Id) -> Result<Json<Cam
 
 /// What the cache holds.
 ///
-/// At most the newest 3000 frames. Each can be had by `frame.jpg?at=`.
+/// At most the newest 3000 frames. Each can be had by `frame.jpg?seq=`.
 #[utoipa::path(
     get,
     operation_id = "list_frames",
