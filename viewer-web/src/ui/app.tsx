@@ -9,6 +9,7 @@ import type { Camera } from "../camera.ts";
 import type { Route } from "../route.ts";
 import type { Wall } from "../wall.ts";
 import { Empty } from "./empty.tsx";
+import { HeadTools } from "./head-tools.tsx";
 import { Sight } from "./sight.ts";
 import { Tile } from "./tile.tsx";
 import { describeCameras, describeLink } from "./wording.ts";
@@ -36,6 +37,7 @@ export function App({ wall, route }: { wall: Wall; route: Route }): JSX.Element 
           <span class="unseen"> viewer</span>
         </h1>
         <HeadFigures wall={wall} cameras={cameras} onAll={large === undefined ? undefined : () => route.show(undefined)} />
+        <HeadTools wall={wall} />
         {capturePage !== undefined && cameras.length > 0 && (
           <a class="add" href={capturePage.href} target="_blank" rel="noreferrer" data-testid="add-camera">
             Add a camera

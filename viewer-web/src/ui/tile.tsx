@@ -8,6 +8,7 @@ import { useEffect, useRef } from "preact/hooks";
 import type { Camera } from "../camera.ts";
 import type { Wall } from "../wall.ts";
 import type { Sight } from "./sight.ts";
+import { TileTools } from "./tile-tools.tsx";
 import { describeOffline } from "./wording.ts";
 
 interface TileProps {
@@ -50,10 +51,14 @@ export function Tile({ camera, wall, sight, large, hidden, onToggle }: TileProps
       data-fps={camera.fps.toFixed(1)}
       data-age-ms={age === undefined ? "" : Math.round(age)}
     >
+      <div class="tile-stage">
       <button class="tile-picture" type="button" aria-pressed={large} aria-label={`${camera.title}: ${large ? "show all cameras" : "show large"}`} onClick={onToggle}>
         <span class="tile-place" ref={place} data-dim={!live} />
         <Overlay camera={camera} wall={wall} connected={connected} />
       </button>
+      {/* Whatever else stands on the picture is a sibling of its button, not inside. */}
+      <TileTools camera={camera} wall={wall} large={large} />
+      </div>
       <div class="tile-caption">
         <h2 class="tile-name">
           <Dot tone={tone} />

@@ -1,0 +1,8 @@
+// The toolbar in the page's header: what can be done with all cameras at once. A further tool is one more line here.
+
+import type { JSX } from "preact";
+import type { Wall } from "../wall.ts";
+
+export function HeadTools(_: { wall: Wall }): JSX.Element {
+  return <div class="head-tools" role="toolbar" aria-label="Tools for all cameras" data-testid="head-tools"></div>;
+}
