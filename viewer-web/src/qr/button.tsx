@@ -1,21 +1,16 @@
 // Opens the QR code for a phone.
 
 import type { JSX } from "preact";
-import { useState } from "preact/hooks";
-import { onDemand } from "../dialog/on-demand.tsx";
-import type { QrProps } from "./qr-dialog.tsx";
+import { findCapturePage } from "../capture-page.ts";
+import { openDialog } from "../dialog/open.tsx";
+import { Tool } from "../ui/tool.tsx";
 
-const Dialog = onDemand<QrProps>(async () => (await import("./qr-dialog.tsx")).default);
+const load = async () => (await import("./qr-dialog.tsx")).default;
 
-/** `className`: the look of the place where it stands. */
-export function QrButton({ capturePage, taken, className }: Omit<QrProps, "onClose"> & { className: string }): JSX.Element {
-  const [open, setOpen] = useState(false);
-  return (
-    <>
-      <button class={className} type="button" data-testid="qr-open" onClick={() => setOpen(true)}>
-        Use a phone
-      </button>
-      {open && <Dialog capturePage={capturePage} taken={taken} onClose={() => setOpen(false)} />}
-    </>
-  );
+/** `taken`: the ids of the cameras there are. */
+export function QrButton({ taken }: { taken: () => readonly string[] }): JSX.Element {
+  const open = (): void => {
+    findCapturePage().then((capturePage) => openDialog(load, { capturePage, taken: taken() }), () => undefined);
+  };
+  return <Tool label="Use a phone as a camera" sign="phone" testId="qr-open" onClick={open} />;
 }

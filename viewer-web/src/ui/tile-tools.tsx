@@ -2,6 +2,7 @@
 
 import type { JSX } from "preact";
 import type { Camera } from "../camera.ts";
+import { ReplayButton } from "../replay/button.tsx";
 import type { Wall } from "../wall.ts";
 
 export interface TileToolsProps {
@@ -12,5 +13,9 @@ export interface TileToolsProps {
 }
 
 export function TileTools({ camera }: TileToolsProps): JSX.Element {
-  return <div class="tile-tools" role="toolbar" aria-label={`Tools for ${camera.title}`} data-testid="tile-tools"></div>;
+  return (
+    <div class="tile-tools" role="toolbar" aria-label={`Tools for ${camera.title}`} data-testid="tile-tools">
+      <ReplayButton camera={camera.id} title={camera.title} />
+    </div>
+  );
 }
