@@ -215,7 +215,7 @@ async fn the_cache_is_listed_and_each_of_its_frames_can_be_had() {
         sleep(Duration::from_millis(400)).await;
     }
     let listed = port.get("/api/cameras/door/frames").await.json();
-    assert_eq!(listed["camera"], "door");
+    assert_eq!((&listed["camera"], &listed["max_age_ms"]), (&json!("door"), &json!(10_000)));
     let frames = listed["frames"].as_array().unwrap();
     assert_eq!(frames.len(), 3);
     for (n, frame) in (1u64..).zip(frames) {

@@ -125,6 +125,9 @@ impl From<Snapshot> for Camera {
 pub struct CachedFrames {
     /// The camera's id.
     pub camera: String,
+    /// Milliseconds after which a frame leaves the cache, or sooner where there is no room; the newest
+    /// one stays.
+    pub max_age_ms: u64,
     /// Oldest first.
     pub frames: Vec<CachedFrame>,
 }

@@ -3,7 +3,7 @@
 use axum::{Json, extract::State};
 
 use super::{
-    answers::{CachedFrame, CachedFrames, Camera, Cameras, ErrorAnswer},
+    answers::{CachedFrame, CachedFrames, Camera, Cameras, ErrorAnswer, millis},
     rest::Rest,
 };
 use crate::net::{ApiError, Id};
@@ -60,5 +60,6 @@ pub(super) async fn frames(
     let camera = rest.camera(&id)?;
     let now = rest.view.registry.clock().now();
     let frames = camera.cached(MAX_LISTED, |frame| CachedFrame::new(frame, now));
-    Ok(Json(CachedFrames { camera: id, frames }))
+    let max_age_ms = millis(rest.view.registry.limits().cache_age);
+    Ok(Json(CachedFrames { camera: id, max_age_ms, frames }))
 }

@@ -5,12 +5,12 @@ import { beforeEnd, fileName, spoken } from "../src/replay/words.ts";
 
 /** Ten frames a second, from number 1. */
 const moments = (count: number, from = 1): Moment[] =>
-  Array.from({ length: count }, (_, n) => ({ seq: from + n, capturedUs: 0, receivedUs: (from + n) * 100_000, width: 640, height: 480, bytes: 1_000 }));
+  Array.from({ length: count }, (_, n) => ({ seq: from + n, capturedUs: 0, receivedUs: (from + n) * 100_000, ageMs: 0, width: 640, height: 480, bytes: 1_000 }));
 
 describe("the timeline of a replay", () => {
   it("reads what the server lists and leaves out what is no frame", () => {
     const frame = { seq: 7, captured_us: 5, received_us: 9, age_ms: 1, width: 640, height: 480, size: 1234 };
-    expect(readMoments({ camera: "door", frames: [frame, null, 3, { seq: "x" }] })).toEqual([{ seq: 7, capturedUs: 5, receivedUs: 9, width: 640, height: 480, bytes: 1234 }]);
+    expect(readMoments({ camera: "door", frames: [frame, null, 3, { seq: "x" }] })).toEqual([{ seq: 7, capturedUs: 5, receivedUs: 9, ageMs: 1, width: 640, height: 480, bytes: 1234 }]);
     for (const nothing of [undefined, {}, { frames: "x" }]) expect(readMoments(nothing)).toEqual([]);
   });
 

@@ -8,6 +8,8 @@ export interface Moment {
   /** Unix microseconds on the server's clock; 0 if unknown. */
   capturedUs: number;
   receivedUs: number;
+  /** Since it was received, when the list was made. */
+  ageMs: number;
   width: number;
   height: number;
   bytes: number;
@@ -22,7 +24,7 @@ export function readMoments(answer: Message | undefined): Moment[] {
     const frame = item as Message;
     const [seq, receivedUs, bytes] = ["seq", "received_us", "size"].map((name) => asNumber(frame[name]));
     if (seq === undefined || receivedUs === undefined || bytes === undefined) return [];
-    return [{ seq, receivedUs, bytes, capturedUs: asNumber(frame["captured_us"]) ?? 0, width: asNumber(frame["width"]) ?? 0, height: asNumber(frame["height"]) ?? 0 }];
+    return [{ seq, receivedUs, bytes, capturedUs: asNumber(frame["captured_us"]) ?? 0, ageMs: asNumber(frame["age_ms"]) ?? 0, width: asNumber(frame["width"]) ?? 0, height: asNumber(frame["height"]) ?? 0 }];
   });
 }
 
