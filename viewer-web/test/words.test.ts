@@ -41,7 +41,7 @@ describe("words", () => {
   });
 
   it("count down, but not aloud", () => {
-    const state = { phase: "reconnecting", reason: "Lost.", atMs: 5000 } as const;
+    const state = { phase: "reconnecting", reason: "Lost.", atUnixMs: 5000 } as const;
     expect(describeLink(state, 2400)).toMatchObject({ title: "Reconnecting in 3 s", spoken: "Lost. Reconnecting." });
     expect(describeLink(state, 9000).title).toBe("Reconnecting in 0 s");
   });

@@ -1,5 +1,6 @@
 // The page: header, wall of tiles, and what to do when there are none.
 
+import { localNowUs } from "@framecast/shared/clock";
 import { Dot, useTick, Wordmark } from "@framecast/shared/components";
 import { useObservable } from "@framecast/shared/observable";
 import type { JSX } from "preact";
@@ -18,7 +19,7 @@ export function App({ wall, route }: { wall: Wall; route: Route }): JSX.Element 
   const cameras = useObservable(wall.cameras);
   const known = useObservable(wall.known);
   const wanted = useObservable(route.large);
-  const link = useObservable(wall.link.state);
+  const link = useObservable(wall.link);
   const trouble = link.phase === "reconnecting" ? link.reason : link.phase === "connecting" ? link.after : undefined;
   const capturePage = useCapturePage();
   const sight = useMemo(() => new Sight(), []);
@@ -76,9 +77,9 @@ interface HeadProps {
 
 /** Online count, or the way back, and the link; drawn anew four times a second for the countdown. */
 function HeadFigures({ wall, cameras, onAll }: HeadProps): JSX.Element {
-  const link = useObservable(wall.link.state);
+  const link = useObservable(wall.link);
   useTick(250);
-  const wording = describeLink(link, performance.now());
+  const wording = describeLink(link, localNowUs() / 1000);
   return (
     <>
       <p class="count figure" data-testid="count">

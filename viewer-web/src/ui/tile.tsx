@@ -23,7 +23,7 @@ interface TileProps {
 
 export function Tile({ camera, wall, sight, large, hidden, onToggle }: TileProps): JSX.Element {
   const info = useObservable(camera.info);
-  const link = useObservable(wall.link.state);
+  const link = useObservable(wall.link);
   const element = useRef<HTMLLIElement>(null);
   const place = useRef<HTMLSpanElement>(null);
   useTick(500);
@@ -83,7 +83,7 @@ function Overlay({ camera, wall, connected }: { camera: Camera; wall: Wall; conn
   const info = useObservable(camera.info);
   if (!connected) return <Words title="No connection to the server" detail="This is the last picture." shown={camera.hasPicture} />;
   if (!info.online) {
-    const words = describeOffline(info, (wall.clock.nowUs() ?? Date.now() * 1000) / 1000);
+    const words = describeOffline(info, (wall.serverNowUs() ?? Date.now() * 1000) / 1000);
     return <Words {...words} shown={camera.hasPicture} />;
   }
   return camera.hasPicture ? null : <Words title="Waiting for the first picture" detail="" shown={false} />;
