@@ -47,6 +47,8 @@ export class Camera {
   readonly id: string;
   readonly info: Observable<CameraInfo>;
   readonly canvas: HTMLCanvasElement;
+  /** Shown in a small window of its own, too. */
+  readonly floating = new Observable(false);
   readonly #serverNowUs: () => number | undefined;
   readonly #ages = new Samples(AGES_KEPT);
   readonly #recentAges = new Samples(AGES_SHOWN);

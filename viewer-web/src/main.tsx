@@ -4,6 +4,7 @@ import "@framecast/shared/theme.css";
 import "./ui/viewer.css";
 import { render } from "preact";
 import { FEED_KINDS, type LinkChoice } from "./feed/ladder.ts";
+import { Arrangement } from "./mosaic/arrangement.ts";
 import { Route } from "./route.ts";
 import { exposeStats } from "./stats-handle.ts";
 import { App } from "./ui/app.tsx";
@@ -21,4 +22,4 @@ exposeStats(wall);
 wall.start();
 
 const root = document.getElementById("app");
-if (root !== null) render(<App wall={wall} route={new Route()} />, root);
+if (root !== null) render(<App wall={wall} route={new Route()} arrangement={new Arrangement()} />, root);

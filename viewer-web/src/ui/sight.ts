@@ -16,7 +16,7 @@ const MARGIN = "200px";
 
 export class Sight {
   readonly #releases = new Releases();
-  readonly #tiles = new Map<Element, { inView: boolean; tell: (interest: Interest) => void }>();
+  readonly #tiles = new Map<Element, { inView: boolean; floating: boolean; tell: (interest: Interest) => void }>();
   readonly #views: IntersectionObserver;
   readonly #sizes: ResizeObserver;
   #settling: ReturnType<typeof setTimeout> | undefined;
@@ -36,9 +36,9 @@ export class Sight {
     this.#releases.listen(document, "visibilitychange", () => this.#tellSoon());
   }
 
-  /** Watches a tile; returns the release. */
-  watch(element: Element, tell: (interest: Interest) => void): () => void {
-    this.#tiles.set(element, { inView: true, tell });
+  /** Watches a tile, which counts as seen while it is `floating`; returns the release. */
+  watch(element: Element, floating: boolean, tell: (interest: Interest) => void): () => void {
+    this.#tiles.set(element, { inView: true, floating, tell });
     this.#views.observe(element);
     this.#sizes.observe(element);
     return () => {
@@ -60,9 +60,9 @@ export class Sight {
   #tell(): void {
     const pageVisible = document.visibilityState === "visible";
     for (const [element, tile] of this.#tiles) {
-      const visible = pageVisible && tile.inView && element.clientWidth > 0;
+      const visible = tile.floating || (pageVisible && tile.inView && element.clientWidth > 0);
       const pixels = element.clientWidth * devicePixelRatio;
-      const fps = element.clientWidth < SMALL_PX ? SMALL_FPS : undefined;
+      const fps = !tile.floating && element.clientWidth < SMALL_PX ? SMALL_FPS : undefined;
       tile.tell({ visible, width: Math.ceil(pixels / WIDTH_STEP) * WIDTH_STEP, fps });
     }
   }

@@ -1,7 +1,7 @@
 // States in words for a person. No DOM.
 
 import type { Tone } from "@framecast/shared/components";
-import { formatDuration, formatSince, sentence } from "@framecast/shared/words";
+import { formatAge, formatDuration, formatSince, sentence } from "@framecast/shared/words";
 import type { CameraInfo } from "../feed/feed.ts";
 import type { FeedKind, LinkState } from "../feed/link.ts";
 
@@ -30,6 +30,18 @@ export function describeLink(state: LinkState, nowMs: number): LinkWording {
       return { tone: "bad", title: `Reconnecting in ${seconds} s`, detail: state.reason, spoken: `${state.reason} Reconnecting.` };
     }
   }
+}
+
+/** The word on a picture: LIVE, or how old it is when no newer one comes. */
+export function describeBadge(moving: boolean, ageMs: number | undefined): { text: string; tone: "live" | "wait" } {
+  return moving ? { text: "LIVE", tone: "live" } : { text: ageMs === undefined ? "STILL" : `${formatAge(ageMs)} old`, tone: "wait" };
+}
+
+const QUALITIES: Record<string, string> = { source: "source", high: "high", medium: "medium", low: "low" };
+
+/** The rung in use; empty where the server does not say, or says one that this page does not know. */
+export function describeQuality(quality: string | undefined): string {
+  return QUALITIES[quality ?? ""] ?? "";
 }
 
 export function describeCameras(online: number, all: number): string {
