@@ -38,7 +38,7 @@ export default function Panel({ figures, shown, onClose }: PanelProps & { onClos
   }, []);
   const copy = (): void => {
     const text = JSON.stringify({ at: new Date().toISOString(), samples: history.samples, page: figures(), stats: answer.current ?? null }, null, 2);
-    copyText(text).then((done) => setCopied(done ? "Copied" : "The browser does not let this page copy"), () => undefined);
+    copyText(text).then((done) => setCopied(done ? "Copied" : "Not allowed"), () => undefined);
     setTimeout(() => setCopied(""), 3_000);
   };
   const newest = history.samples.at(-1);
@@ -61,13 +61,12 @@ export default function Panel({ figures, shown, onClose }: PanelProps & { onClos
     >
       <header class="panel-head">
         <h2 id={ids.title}>Performance</h2>
-        <button class="button" type="button" data-testid="panel-copy" onClick={copy}>
-          Copy as JSON
+        <button class="button panel-copy" type="button" data-testid="panel-copy" onClick={copy}>
+          <span aria-live="polite">{copied || "Copy JSON"}</span>
         </button>
         <button class="button" type="button" data-testid="panel-close" onClick={() => shown.set(false)}>
           Close
         </button>
-        <p class="panel-copied" role="status">{copied}</p>
       </header>
       <p class="panel-view">
         <label for={ids.view}>Of</label>

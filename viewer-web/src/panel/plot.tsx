@@ -4,7 +4,7 @@ import "uplot/dist/uPlot.min.css";
 import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
-import { number, spoken, type Chart } from "./charts.ts";
+import { spoken, type Chart } from "./charts.ts";
 
 const HEIGHT = 150;
 /** One a line; a chart with more lines begins again. */
@@ -66,7 +66,7 @@ function options({ lines }: Chart, element: HTMLElement): uPlot.Options {
     scales: { y: { range: (_plot, _least, most) => [0, Math.max(1, (most ?? 0) * 1.1)] } },
     axes: [
       { ...axis, values: (_plot, splits) => splits.map((at) => new Date(at * 1000).toLocaleTimeString("en-GB")), space: 70, size: 24 },
-      { ...axis, values: (_plot, splits) => splits.map(number), space: 30, size: 46 },
+      { ...axis, values: (_plot, splits) => splits.map((at) => String(Number(at.toFixed(2)))), space: 30, size: 46 },
     ],
     series: [{}, ...lines.map((_line, index) => {
       const look = LINES[index % LINES.length] ?? LINES[0];
