@@ -10,8 +10,8 @@ describe("a layout", () => {
     [2, { columns: 2, rows: 1 }],
     [4, { columns: 2, rows: 2 }],
     [9, { columns: 3, rows: 3 }],
-    [16, { columns: 4, rows: 4 }],
-    [200, { columns: 4, rows: 4 }],
+    [16, { columns: 6, rows: 3 }],
+    [200, { columns: 6, rows: 3 }],
   ])("of its own choice fits %i cameras to a laptop", (cameras, grid) => {
     expect(gridFor("auto", cameras, 1416, 832)).toEqual(grid);
   });

@@ -29,7 +29,7 @@ export function Mosaic({ wall, cameras, large, layout, onToggle, onMove }: Mosai
     <ul
       ref={list}
       class="wall"
-      style={{ "--columns": grid.columns, "--rows": grid.rows }}
+      style={{ "--columns": grid.columns, "--rows": Math.max(1, grid.rows), "--room": `${room.height}px` }}
       data-testid="wall"
       data-layout={layout}
       data-columns={grid.columns}
@@ -66,8 +66,15 @@ function useRoom(list: { current: HTMLElement | null }): { width: number; height
       setRoom((before) => (before.width === width && before.height === height ? before : { width, height }));
     };
     measure();
+    // The header may take another line, and bars of a phone's browser come and go.
+    const sizes = new ResizeObserver(measure);
+    const header = document.querySelector("header");
+    if (header !== null) sizes.observe(header);
     window.addEventListener("resize", measure);
-    return () => window.removeEventListener("resize", measure);
+    return () => {
+      sizes.disconnect();
+      window.removeEventListener("resize", measure);
+    };
   }, []);
   return room;
 }

@@ -69,6 +69,12 @@ export function Tile(props: TileProps): JSX.Element {
         <button class="tile-picture" type="button" aria-pressed={large} aria-label={`${camera.title}: ${large ? "show all cameras" : "show large"}`} onClick={onToggle}>
           <span class="tile-place" ref={place} data-dim={!live} />
           {live && camera.hasPicture && <Badge camera={camera} />}
+          {width > 0 && (
+            <span class="tile-badge tile-format figure" title="Size of the pictures, and the quality in use, which follows the size shown and the connection" data-testid="format">
+              {width}×{height}
+              {quality !== "" && <span data-testid="quality"> {quality}</span>}
+            </span>
+          )}
           <Overlay camera={camera} wall={wall} connected={connected} />
         </button>
         {/* Whatever else stands on the picture is a sibling of its button, not inside. */}
@@ -85,9 +91,7 @@ export function Tile(props: TileProps): JSX.Element {
           <span class="tile-age" title={`Age of the picture since it was ${camera.ageSinceCapture ? "taken" : "received by the server"}`}>
             {age === undefined ? "–" : formatAge(age)}
           </span>
-          <span class="tile-size">{width === 0 ? "–" : `${width}×${height}`}</span>
           <span class="tile-rate">{live ? formatRate(camera.bytesPerSecond) : "–"}</span>
-          {quality !== "" && <span class="tile-quality" title="Quality in use: it follows the size shown and the connection" data-testid="quality">{quality}</span>}
         </p>
       </div>
     </li>
