@@ -54,6 +54,12 @@ impl Wants {
     pub(super) fn of(&self, camera: &CameraId) -> Option<f64> {
         self.cameras.get(camera).copied().unwrap_or(self.all)
     }
+
+    /// Whether it wants to know how a camera is: also of one that it left out of all, to have it
+    /// again when there is something to see.
+    pub(super) fn hears_of(&self, camera: &CameraId) -> bool {
+        self.all.is_some() || self.of(camera).is_some()
+    }
 }
 
 /// Whether more can be written now.

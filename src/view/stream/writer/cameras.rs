@@ -70,9 +70,9 @@ impl Writer {
         self.tell(id, &Text { message, state_of: Some(id.clone()) });
     }
 
-    /// Sends a text to everybody who wants this camera.
+    /// Sends a text to everybody concerned with this camera.
     pub(super) fn tell(&mut self, id: &CameraId, text: &Text) {
-        let all = self.viewers.iter().filter(|(_, viewer)| viewer.wants.of(id).is_some());
+        let all = self.viewers.iter().filter(|(_, viewer)| viewer.wants.hears_of(id));
         for key in all.map(|(key, _)| key).collect::<Vec<_>>() {
             self.text(key, text.clone());
         }
