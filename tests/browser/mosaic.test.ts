@@ -5,6 +5,7 @@ import { readFile } from "node:fs/promises";
 import type { Page } from "playwright-core";
 import { expect } from "vitest";
 import { withCameras, type CameraOptions } from "./cameras.ts";
+import { behindProxy } from "./proxy.ts";
 import { eventually, measure, staged, viewerStats } from "./stage.ts";
 
 const some = (count: number, options: CameraOptions = {}): Record<string, CameraOptions> => Object.fromEntries(Array.from({ length: count }, (_, index) => [`cam${index + 1}`, options]));
@@ -210,28 +211,31 @@ staged("frames stream over MJPEG where it is asked for, and the rest of many cam
   expect(stage.errors).toEqual([]);
 });
 
-staged("polls take over where something holds MJPEG back", async (stage) => {
+staged("MJPEG takes over where no WebSocket can be opened", async (stage) => {
   const server = await stage.server();
-  await withCameras(server, { door: {} }, async () => {
-    const viewer = await stage.page("viewer", new URL("?thread=page", server.view), {
-      before: (page) =>
-        page.addInitScript(() => {
-          // A proxy that knows no upgrades, and passes an answer on only when it is whole.
-          const Real = WebSocket;
-          Object.assign(globalThis, {
-            WebSocket: class extends Real {
-              constructor(url: string | URL) {
-                super(String(url).replace("/stream", "/no-such-route"));
-              }
-            },
-          });
-          const { fetch } = globalThis;
-          globalThis.fetch = (input, init) => (String(input).includes("stream.mjpeg") ? new Promise(() => undefined) : fetch(input, init));
-        }),
-    });
-    await viewer.locator("[data-testid=viewer][data-transport=rest]").waitFor({ timeout: 30_000 });
-    await eventually("frames", async () => ((await viewerStats(viewer)).cameras["door"]?.shown ?? 0) > 10);
-  });
+  await withCameras(server, { door: {} }, () =>
+    behindProxy(server.view, () => false, async (address) => {
+      const viewer = await stage.page("viewer", address);
+      await viewer.locator("[data-testid=viewer][data-transport=mjpeg]").waitFor({ timeout: 30_000 });
+      await pictures(viewer, ["door"]);
+      expect((await measure(viewer, "door", 2)).fps).toBeGreaterThan(7);
+      // The clock is known to a millisecond or two.
+      const age = (await viewerStats(viewer)).cameras["door"]?.ageP50;
+      expect(age).toBeGreaterThan(-5);
+      expect(age).toBeLessThan(500);
+    }),
+  );
+});
+
+staged("polls take over where something holds MJPEG back, too", async (stage) => {
+  const server = await stage.server();
+  await withCameras(server, { door: {} }, () =>
+    behindProxy(server.view, (path) => path.includes("stream.mjpeg"), async (address) => {
+      const viewer = await stage.page("viewer", address);
+      await viewer.locator("[data-testid=viewer][data-transport=rest]").waitFor({ timeout: 30_000 });
+      await eventually("frames", async () => ((await viewerStats(viewer)).cameras["door"]?.shown ?? 0) > 10);
+    }),
+  );
 });
 
 staged("pictures are drawn on the page's own thread where it has no canvas for workers", async (stage) => {
