@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 
-const BINARY = process.env["FRAMECAST_BIN"] ?? fileURLToPath(new URL("../../target/debug/framecast", import.meta.url));
+export const BINARY = process.env["FRAMECAST_BIN"] ?? fileURLToPath(new URL("../../target/debug/framecast", import.meta.url));
 const START_MS = 15_000;
 
 export class Server {

@@ -68,16 +68,16 @@ export function Tile(props: TileProps): JSX.Element {
       <div class="tile-stage">
         <button class="tile-picture" type="button" aria-pressed={large} aria-label={`${camera.title}: ${large ? "show all cameras" : "show large"}`} onClick={onToggle}>
           <span class="tile-place" ref={place} data-dim={!live} />
-          {live && camera.hasPicture && <Badge camera={camera} />}
-          {width > 0 && (
-            <span class="tile-badge tile-format figure" title="Size of the pictures, and the quality in use, which follows the size shown and the connection" data-testid="format">
-              {width}×{height}
-              {quality !== "" && <span data-testid="quality"> {quality}</span>}
-            </span>
-          )}
-          <Overlay camera={camera} wall={wall} connected={connected} />
         </button>
-        {/* Whatever else stands on the picture is a sibling of its button, not inside. */}
+        {/* Whatever stands on the picture is a sibling of its button, not inside: the button has a name of its own. */}
+        {live && camera.hasPicture && <Badge camera={camera} />}
+        {width > 0 && (
+          <span class="tile-badge tile-format figure" title="Size of the pictures, and the quality in use, which follows the size shown and the connection" data-testid="format">
+            {width}×{height}
+            {quality !== "" && <span data-testid="quality"> {quality}</span>}
+          </span>
+        )}
+        <Overlay camera={camera} wall={wall} connected={connected} />
         <TileTools {...props} />
       </div>
       <div class="tile-caption">
