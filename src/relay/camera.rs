@@ -13,7 +13,9 @@ use tokio::sync::watch;
 
 use super::{
     Bell, CameraId, Clock, Consumer, Demand, DropReason, Drops, Frame, Latest, Rope, Viewing,
+    seats::{AtCapacity, Seat, Seats},
     track::{Budget, Track},
+    video::{Format, VideoConsumer, VideoSnapshot, VideoTrack},
 };
 use crate::telemetry::{Seldom, Unsaid};
 
@@ -37,6 +39,10 @@ pub enum Transport {
     Legacy,
     /// Made by this server.
     Synthetic,
+    /// The server connected to the camera over RTSP.
+    Rtsp,
+    /// The server asked the camera for MJPEG over HTTP.
+    Mjpeg,
 }
 
 impl fmt::Display for Transport {
@@ -47,6 +53,8 @@ impl fmt::Display for Transport {
             Self::Http => "http",
             Self::Legacy => "legacy",
             Self::Synthetic => "synthetic",
+            Self::Rtsp => "rtsp",
+            Self::Mjpeg => "mjpeg",
         })
     }
 }
@@ -97,6 +105,8 @@ pub enum Presence {
 pub struct Camera {
     id: CameraId,
     pub(super) track: Track,
+    pub(super) video: VideoTrack,
+    seats: Seats,
     pub(super) drops: Drops,
     pub(super) published: AtomicU64,
     owner: Mutex<Owner>,
@@ -121,6 +131,8 @@ impl Camera {
         Self {
             id,
             track: Track::new(budget, clock.now()),
+            video: VideoTrack::new(clock.now()),
+            seats: Seats::default(),
             drops: Drops::default(),
             published: AtomicU64::new(0),
             owner: Mutex::new(Owner { presence, name: None, offline_at: Some(clock.now()) }),
@@ -201,9 +213,40 @@ impl Camera {
         self.track.viewing()
     }
 
-    /// Whether anybody watches.
+    /// Whether anybody watches its pictures.
     pub fn demand(&self) -> Demand {
         self.track.demand()
+    }
+
+    /// A reader of its video, which counts as demand for as long as it lives.
+    pub fn watch_video(&self) -> VideoConsumer {
+        self.video.consumer()
+    }
+
+    /// Whether anybody reads its video.
+    pub fn video_demand(&self) -> Demand {
+        self.video.demand()
+    }
+
+    /// What its video is; `None` while there is none.
+    pub fn video_format(&self) -> Option<Arc<Format>> {
+        self.video.format()
+    }
+
+    /// One of the viewers that it may have, for as long as the seat lives. To be taken once a person
+    /// or program that watches, whatever the output.
+    pub fn seat(&self) -> Result<Seat, AtCapacity> {
+        self.seats.take()
+    }
+
+    /// How many may watch at a time; 0 is no limit. Who watches already may stay.
+    pub fn limit_viewers(&self, limit: u32) {
+        self.seats.limit_to(limit);
+    }
+
+    /// Seats that are taken.
+    pub fn seats_taken(&self) -> u32 {
+        self.seats.taken()
     }
 
     /// Counts frames that a viewer was not sent.
@@ -245,6 +288,7 @@ impl Camera {
                 bytes: state.ring.bytes(),
                 span_ms: millis(span.unwrap_or_default()),
             },
+            video: self.video.snapshot(now),
             drops,
         }
     }
@@ -271,6 +315,7 @@ impl Camera {
         }
         let epoch = *self.epoch.borrow() + 1;
         self.epoch.send_replace(epoch);
+        self.video.end();
         (epoch, taken)
     }
 
@@ -297,6 +342,7 @@ impl Camera {
         let since_us = self.clock.unix_us();
         owner.presence = Presence::Offline { since_us, reason: reason.into() };
         owner.offline_at = Some(self.clock.now());
+        self.video.end();
         true
     }
 
@@ -308,7 +354,7 @@ impl Camera {
 
     /// How long it has been offline, if nobody watches either.
     pub(super) fn idle_for(&self) -> Option<Duration> {
-        self.offline_for().filter(|_| self.track.viewers() == 0)
+        self.offline_for().filter(|_| self.track.viewers() + self.video.viewers() == 0)
     }
 }
 
@@ -347,6 +393,8 @@ pub struct Snapshot {
     pub age_ms: Option<u64>,
     /// Who watches now.
     pub viewers: usize,
+    /// Its video, while there is any.
+    pub video: Option<VideoSnapshot>,
     /// What the cache holds.
     pub cache: CacheSnapshot,
     /// Frames dropped, by reason; reasons without any are left out.

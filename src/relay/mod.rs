@@ -19,9 +19,11 @@ mod pacing;
 mod producer;
 mod registry;
 mod ring;
+mod seats;
 #[cfg(test)]
 mod tests;
 mod track;
+mod video;
 
 pub use bell::{Bell, Rope};
 pub use camera::{CacheSnapshot, Camera, Presence, Publisher, Snapshot, Transport};
@@ -32,4 +34,9 @@ pub use id::{BadCameraId, CameraId};
 pub use pacing::Pacer;
 pub use producer::{Outcome, Producer, Refused, Stamp, plausible};
 pub use registry::{Limits, PublishError, Registry};
+pub use seats::{AtCapacity, Seat};
 pub use track::{Consumer, Demand, Next, Viewing};
+pub use video::{
+    AudioFormat, Codec, Format, Medium, NextUnit, TICKS, Unit, VideoConsumer, VideoFormat,
+    VideoSnapshot,
+};

@@ -5,9 +5,10 @@ use std::{
     time::Instant,
 };
 
+use bytes::Bytes;
 use thiserror::Error;
 
-use super::{Camera, CameraId, DropReason, Frame, Registry};
+use super::{Camera, CameraId, DropReason, Format, Frame, Medium, Registry};
 use crate::wire::{envelope, jpeg};
 
 /// How far ahead of the server's clock a capture time may lie, in microseconds.
@@ -142,6 +143,30 @@ impl Producer {
         buf.resize(self.headroom(), 0);
         buf.extend_from_slice(jpeg);
         self.publish(buf, stamp)
+    }
+
+    /// What follows as [`Self::push_unit`] is of this format, from a key frame on. Also to be called when
+    /// the camera was connected to anew: what came before has nothing to do with it.
+    pub fn begin_video(&self, format: Format) -> Result<(), Refused> {
+        self.owning(|camera| camera.video.begin(format))
+    }
+
+    /// The next unit of video or sound, which has been received just now; see [`super::Unit`] for
+    /// its parts. Ignored before [`Self::begin_video`].
+    pub fn push_unit(&self, medium: Medium, pts: i64, data: Bytes) -> Result<(), Refused> {
+        let now = self.now();
+        self.owning(|camera| camera.video.push(medium, pts, data, now))
+    }
+
+    /// Does it unless a newer publisher has taken the camera.
+    fn owning(&self, what: impl FnOnce(&Camera)) -> Result<(), Refused> {
+        // The lock under which a camera is taken over.
+        let _state = self.camera.track.state.lock();
+        if self.is_replaced() {
+            return Err(Refused::Replaced(self.camera.id().clone()));
+        }
+        what(&self.camera);
+        Ok(())
     }
 
     /// Counts frames that never became one.

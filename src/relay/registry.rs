@@ -240,6 +240,7 @@ impl Registry {
         if self.cameras.remove_if(camera.id(), |_, found| Arc::ptr_eq(found, camera)).is_some() {
             self.budget.cameras.fetch_sub(1, Relaxed);
             camera.track.close();
+            camera.video.close();
             self.changed();
         }
     }

@@ -1,7 +1,7 @@
 //! A track: one producer, many consumers, and whether anybody watches.
 //!
-//! Today's cameras have one, `jpeg`, where the newest frame wins. What is made only while somebody
-//! watches follows the track's [`Demand`] and knows nothing of who stands behind it.
+//! This one is `jpeg`, where the newest frame wins; a camera's video is in `video`. What is made only
+//! while somebody watches follows a track's [`Demand`] and knows nothing of who stands behind it.
 
 use std::{
     sync::{
@@ -130,12 +130,11 @@ impl Track {
     }
 
     pub(super) fn viewing(&self) -> Viewing {
-        self.viewers.send_modify(|viewers| *viewers += 1);
-        Viewing { viewers: self.viewers.clone() }
+        Viewing::new(&self.viewers)
     }
 
     pub(super) fn demand(&self) -> Demand {
-        Demand { viewers: self.viewers.subscribe() }
+        Demand::new(&self.viewers)
     }
 }
 
@@ -188,6 +187,13 @@ pub struct Viewing {
     viewers: watch::Sender<usize>,
 }
 
+impl Viewing {
+    pub(super) fn new(viewers: &watch::Sender<usize>) -> Self {
+        viewers.send_modify(|viewers| *viewers += 1);
+        Self { viewers: viewers.clone() }
+    }
+}
+
 impl Drop for Viewing {
     fn drop(&mut self) {
         self.viewers.send_modify(|viewers| *viewers -= 1);
@@ -201,6 +207,10 @@ pub struct Demand {
 }
 
 impl Demand {
+    pub(super) fn new(viewers: &watch::Sender<usize>) -> Self {
+        Self { viewers: viewers.subscribe() }
+    }
+
     /// Waits until somebody watches.
     pub async fn wanted(&mut self) {
         // The track is gone when the sender is: then nobody will ever watch.

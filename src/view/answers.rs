@@ -12,7 +12,7 @@ use utoipa::{
     openapi::{KnownFormat, ObjectBuilder, RefOr, SchemaFormat, Type, schema::Schema},
 };
 
-use crate::relay::{Frame, Snapshot};
+use crate::relay::{Codec, Frame, Snapshot, VideoSnapshot};
 
 /// All cameras, in the order of their ids.
 #[derive(Debug, Serialize, ToSchema)]
@@ -35,8 +35,8 @@ pub struct Camera {
     /// Why it is offline, in plain words; null while online.
     #[schema(value_type = Option<String>, required)]
     reason: Option<Arc<str>>,
-    /// How frames come in: `webrtc`, `websocket`, `http`, `legacy` or `synthetic`; null while
-    /// offline.
+    /// How frames come in: `webrtc`, `websocket`, `http`, `legacy`, `synthetic`, `rtsp` or `mjpeg`;
+    /// null while offline.
     #[schema(required)]
     transport: Option<String>,
     /// Frames accepted since the server started.
@@ -58,6 +58,9 @@ pub struct Camera {
     age_ms: Option<u64>,
     /// Who watches now, over all doors.
     viewers: usize,
+    /// The video that it brings, beside or instead of pictures; null while there is none.
+    #[schema(required)]
+    video: Option<Video>,
     /// What the cache holds.
     cache: Cache,
     /// Frames dropped since the server started, by reason; reasons without any are left out.
@@ -94,6 +97,7 @@ impl From<Snapshot> for Camera {
             height,
             age_ms,
             viewers,
+            video,
             cache,
             drops,
         } = snapshot;
@@ -114,8 +118,72 @@ impl From<Snapshot> for Camera {
             height,
             age_ms,
             viewers,
+            video: video.map(Video::from),
             cache,
             drops,
+        }
+    }
+}
+
+/// A camera's video.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Video {
+    /// `h264` or `h265`.
+    #[schema(value_type = String)]
+    codec: Codec,
+    /// Codec, profile and level as in RFC 6381, such as `avc1.64001f`.
+    codecs: String,
+    /// Pixels.
+    width: u16,
+    /// Pixels.
+    height: u16,
+    /// The sound's codec as in RFC 6381; null where there is none that can be passed on.
+    #[schema(required)]
+    audio: Option<String>,
+    /// Pictures a second over the last 2 s.
+    fps: f64,
+    /// Bits a second over the last 2 s, of the pictures.
+    bitrate: u64,
+    /// Milliseconds between the two newest key frames; null before the second.
+    #[schema(required)]
+    key_interval_ms: Option<i64>,
+    /// Milliseconds since the newest picture came; null before the first.
+    #[schema(required)]
+    age_ms: Option<u64>,
+    /// How often the camera was connected to anew, or changed its format.
+    generation: u64,
+    /// Outputs that read it: one for HLS however many watch, one for each WebRTC viewer, one that makes
+    /// pictures of it.
+    viewers: usize,
+}
+
+impl From<VideoSnapshot> for Video {
+    fn from(snapshot: VideoSnapshot) -> Self {
+        let VideoSnapshot {
+            codec,
+            codecs,
+            width,
+            height,
+            audio,
+            fps,
+            bitrate,
+            key_interval_ms,
+            age_ms,
+            generation,
+            viewers,
+        } = snapshot;
+        Self {
+            codec,
+            codecs,
+            width,
+            height,
+            audio,
+            fps,
+            bitrate,
+            key_interval_ms,
+            age_ms,
+            generation,
+            viewers,
         }
     }
 }
