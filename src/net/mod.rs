@@ -6,6 +6,7 @@
 
 mod answering;
 mod error;
+pub mod guard;
 mod intake;
 mod listen;
 mod options;

@@ -10,6 +10,7 @@
 
 mod camera;
 mod clock;
+mod configured;
 mod counters;
 mod frame;
 mod id;
@@ -24,6 +25,7 @@ mod track;
 
 pub use camera::{CacheSnapshot, Camera, Presence, Publisher, Snapshot, Transport};
 pub use clock::Clock;
+pub use configured::Configured;
 pub use counters::{DropReason, Drops};
 pub use frame::{Frame, Latest};
 pub use id::{BadCameraId, CameraId};
