@@ -10,6 +10,10 @@ fn net(text: &str) -> IpNet {
     text.parse().unwrap()
 }
 
+fn socket(text: &str) -> SocketAddr {
+    text.parse().unwrap()
+}
+
 /// Whether a source at this address would be connected to.
 async fn reached(guard: &Guard, host: &str) -> Result<Vec<SocketAddr>, Refused> {
     let url = url(&format!("rtsp://{host}/live"));
@@ -62,13 +66,13 @@ async fn what_is_no_camera_is_refused_whatever_the_settings() {
 async fn without_networks_private_and_public_addresses_pass() {
     for host in ["192.168.1.64", "10.0.0.5", "172.16.0.9", "100.64.0.1", "203.0.113.7"] {
         let addrs = reached(&Guard::default(), host).await.unwrap();
-        assert_eq!(addrs, [format!("{host}:554").parse().unwrap()]);
+        assert_eq!(addrs, [socket(&format!("{host}:554"))]);
     }
     assert!(reached(&Guard::default(), "[fd12:3456::7]").await.is_ok());
     assert!(reached(&Guard::default(), "[2001:db8::7]").await.is_ok());
     // What is pinned is the plain address.
     let mapped = reached(&Guard::default(), "[::ffff:10.0.0.5]").await.unwrap();
-    assert_eq!(mapped, ["10.0.0.5:554".parse().unwrap()]);
+    assert_eq!(mapped, [socket("10.0.0.5:554")]);
 }
 
 #[tokio::test]
@@ -116,9 +120,9 @@ async fn a_name_is_judged_by_its_addresses_and_pinned_to_those_that_pass() {
     assert!(pinned.addrs.iter().all(|addr| addr.ip().is_loopback() && addr.port() == 8554));
 
     // A name that answers with a good and a bad address leads to the good one alone.
-    let two = ["169.254.169.254", "10.0.0.5"].map(|ip| ip.parse().unwrap());
+    let two = [IpAddr::from([169, 254, 169, 254]), IpAddr::from([10, 0, 0, 5])];
     let pinned = Guard::default().pin(url("http://rebind.example/"), two).unwrap();
-    assert_eq!(pinned.addrs, ["10.0.0.5:80".parse().unwrap()]);
+    assert_eq!(pinned.addrs, [socket("10.0.0.5:80")]);
     let many = (0..100).map(|n| IpAddr::from([10, 0, 0, n]));
     assert_eq!(Guard::default().pin(url("http://many.example/"), many).unwrap().addrs.len(), 8);
 }
@@ -145,7 +149,7 @@ async fn a_name_without_an_address_says_so() {
 async fn redirects_go_through_the_same_and_stay_within_their_protocol() {
     let (guard, from) = (Guard::default(), url("http://10.0.0.5/video"));
     let followed = guard.redirect(&from, "/video2?token=hunter2").await.unwrap();
-    assert_eq!(followed.to.addrs, ["10.0.0.5:80".parse().unwrap()]);
+    assert_eq!(followed.to.addrs, [socket("10.0.0.5:80")]);
     assert_eq!(followed.to.url.path, "/video2?token=***");
     assert_eq!(followed.path.unwrap().reveal(), "/video2?token=hunter2");
     assert!(followed.to.url.same_peer(&from));

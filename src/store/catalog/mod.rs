@@ -28,7 +28,8 @@ use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub use entry::{
-    Address, DEFAULT_JPEG_FPS, Entry, Hidden, MAX_TEXT, MAX_VIEWERS, RtspTransport, Settings, Source,
+    Address, DEFAULT_JPEG_FPS, Entry, Hidden, MAX_TEXT, MAX_VIEWERS, RtspTransport, Settings,
+    Source,
 };
 pub use presets::{PRESETS, Preset};
 use rows::slot;
@@ -139,10 +140,8 @@ impl Catalog {
     pub fn open(place: Option<Place>, registry: Arc<Registry>) -> io::Result<Self> {
         let opened = place.map(|place| {
             let db = schema::open(&place.dir.join(DATABASE))?;
-            let entries = rows::all(&db).map_err(|error| OpenError::Unusable {
-                path: place.dir.join(DATABASE),
-                error,
-            })?;
+            let entries = rows::all(&db)
+                .map_err(|error| OpenError::Unusable { path: place.dir.join(DATABASE), error })?;
             // After the database, whose lock keeps another process from making a key too.
             let key = place.key_file.unwrap_or_else(|| place.dir.join(KEY));
             Ok((db, entries, Vault::open(key)))
@@ -333,7 +332,8 @@ fn readable(vault: &Vault, entries: &[Entry]) -> Result<(), String> {
         all.into_iter()
             .find_map(|(slot, hidden)| rows::opened(vault, &entry.id, slot, hidden).err())
     };
-    let errors: Vec<_> = entries.iter().filter_map(|entry| Some((entry, locked(&entry)?))).collect();
+    let errors: Vec<_> =
+        entries.iter().filter_map(|entry| Some((entry, locked(&entry)?))).collect();
     match errors.first() {
         None => Ok(()),
         Some((first, error)) => {

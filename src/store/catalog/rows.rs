@@ -166,8 +166,7 @@ fn address(
 ) -> Result<Option<Address>, rusqlite::Error> {
     let url: Option<String> = row.get(url)?;
     let Some(url) = url.and_then(|url| SourceUrl::parse(&url).ok()) else { return Ok(None) };
-    let hidden =
-        |name| row.get::<_, Option<Vec<u8>>>(name).map(|bytes| bytes.map(Hidden::Sealed));
+    let hidden = |name| row.get::<_, Option<Vec<u8>>>(name).map(|bytes| bytes.map(Hidden::Sealed));
     Ok(Some(Address {
         url: url.url,
         username: row.get(username)?,

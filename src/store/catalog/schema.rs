@@ -103,7 +103,12 @@ pub(super) fn open(path: &Path) -> Result<Connection, OpenError> {
         _ => {}
     }
     let mut db = Connection::open(path).map_err(|error| explained(path, error))?;
-    prepare(&db).map_err(|error| explained(path, error))?;
+    let fail = |error| explained(path, error);
+    db.busy_timeout(BUSY_TIMEOUT).map_err(fail)?;
+    // Before anything is written: a file of a later version stays as it is, to the last byte.
+    let found = db.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(fail)?;
+    missing(path, &STEPS, found)?;
+    prepare(&db).map_err(fail)?;
     migrate(&mut db, path, &STEPS)?;
     Ok(db)
 }
@@ -111,7 +116,6 @@ pub(super) fn open(path: &Path) -> Result<Connection, OpenError> {
 /// A write-ahead log that is on the disk when a write is answered: what was answered survives the
 /// end of the process and of the machine, at any moment.
 fn prepare(db: &Connection) -> Result<(), rusqlite::Error> {
-    db.busy_timeout(BUSY_TIMEOUT)?;
     // This process keeps a copy of all entries, which another must not change behind its back.
     db.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     db.pragma_update(None, "journal_mode", "WAL")?;
@@ -126,10 +130,7 @@ fn migrate(db: &mut Connection, path: &Path, steps: &[&str]) -> Result<(), OpenE
     let change = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fail)?;
     let found: i64 =
         change.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(fail)?;
-    let missing = usize::try_from(found).ok().and_then(|found| steps.get(found..));
-    let Some(missing) = missing else {
-        return Err(OpenError::Newer { path: path.to_owned(), found });
-    };
+    let missing = missing(path, steps, found)?;
     for step in missing {
         change.execute_batch(step).map_err(fail)?;
     }
@@ -140,6 +141,12 @@ fn migrate(db: &mut Connection, path: &Path, steps: &[&str]) -> Result<(), OpenE
         }
     }
     change.commit().map_err(fail)
+}
+
+/// The steps from version `found` to that of today.
+fn missing<'a>(path: &Path, steps: &'a [&'a str], found: i64) -> Result<&'a [&'a str], OpenError> {
+    let missing = usize::try_from(found).ok().and_then(|found| steps.get(found..));
+    missing.ok_or_else(|| OpenError::Newer { path: path.to_owned(), found })
 }
 
 fn explained(path: &Path, error: rusqlite::Error) -> OpenError {

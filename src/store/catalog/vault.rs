@@ -66,10 +66,9 @@ impl Vault {
 
     /// With the key of a file, which is made if there is none.
     pub fn open(path: PathBuf) -> Self {
-        let key = load(&path).map(|key| prepared(&key)).map_err(|error| KeyError::Unusable {
-            path: path.clone(),
-            reason: error.to_string(),
-        });
+        let key = load(&path)
+            .map(|key| prepared(&key))
+            .map_err(|error| KeyError::Unusable { path: path.clone(), reason: error.to_string() });
         Self { path, key }
     }
 
@@ -79,7 +78,12 @@ impl Vault {
     }
 
     /// Encrypts what is for `slot` of a camera.
-    pub fn seal(&self, camera: &CameraId, slot: &str, secret: &Secret) -> Result<Vec<u8>, KeyError> {
+    pub fn seal(
+        &self,
+        camera: &CameraId,
+        slot: &str,
+        secret: &Secret,
+    ) -> Result<Vec<u8>, KeyError> {
         let (key, id) = self.key.as_ref().map_err(Clone::clone)?;
         let mut nonce = [0; NONCE_LEN];
         rand::rng().fill_bytes(&mut nonce);
@@ -239,7 +243,10 @@ mod tests {
         for text in ["", "abc", &"x".repeat(64), &"é".repeat(32), &"0".repeat(63)] {
             fs::write(&path, text).unwrap();
             let error = Vault::open(path.clone()).usable().unwrap_err().to_string();
-            assert!(error.contains("64 hexadecimal digits") && error.contains("move it"), "{error}");
+            assert!(
+                error.contains("64 hexadecimal digits") && error.contains("move it"),
+                "{error}"
+            );
             assert_eq!(fs::read_to_string(&path).unwrap(), text);
         }
     }
