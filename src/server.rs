@@ -132,8 +132,9 @@ impl Server {
             guard: Guard::new(config.source_networks.clone(), local_sources),
             managers: Managers::new(config.manage_from.clone()),
         };
-        let further = further_figures(streams.clone(), mjpeg, port, redis.clone(), catalog);
-        let rest = rest.with_setup(setup).with_figures(further);
+        let further = further_figures(streams.clone(), mjpeg, port.clone(), redis.clone(), catalog);
+        let reached = move || port.reached_at();
+        let rest = rest.with_setup(setup).with_figures(further).with_ingest_addresses(reached);
         let view_port = ViewPort { streams, rest, origins };
         tokio::spawn(net::serve(ingest_tcp, http::ingest_port(ingest_port), lifetime.clone()));
         tokio::spawn(net::serve_viewers(view, http::view_port(view_port), lifetime.clone()));

@@ -12,7 +12,8 @@ use serde::Serialize;
 use tokio::sync::watch;
 
 use super::{
-    CameraId, Clock, Configured, Consumer, Demand, DropReason, Drops, Frame, Latest, Viewing,
+    Bell, CameraId, Clock, Configured, Consumer, Demand, DropReason, Drops, Frame, Latest, Rope,
+    Viewing,
     track::{Budget, Track},
 };
 use crate::telemetry::{Seldom, Unsaid};
@@ -171,6 +172,11 @@ impl Camera {
         self.track.state.lock().ring.at(then).cloned()
     }
 
+    /// The cached frame with this number; `None` when it has left the cache, or was never in it.
+    pub fn numbered(&self, seq: u64) -> Option<Frame> {
+        self.track.state.lock().ring.numbered(seq).cloned()
+    }
+
     /// `what` of the newest `most` frames in the cache, oldest first. Made under the lock that frames
     /// come in by: to be short, and no more than is needed.
     pub fn cached<T>(&self, most: usize, what: impl FnMut(&Frame) -> T) -> Vec<T> {
@@ -193,6 +199,11 @@ impl Camera {
     /// A reader that starts with the newest cached frame.
     pub fn consumer(&self) -> Consumer {
         self.track.consumer()
+    }
+
+    /// Rings `bell` with `key` at each frame from now on, for as long as the rope lives.
+    pub fn hang(&self, bell: &Bell, key: usize) -> Rope {
+        self.track.hang(bell, key)
     }
 
     /// Counts as a viewer for as long as the guard lives.

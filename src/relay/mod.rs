@@ -8,6 +8,7 @@
 //! handles. Dropping the producer takes the camera offline. A consumer never queues: it sees the
 //! newest frame and how many it skipped.
 
+mod bell;
 mod camera;
 mod clock;
 mod configured;
@@ -23,6 +24,7 @@ mod ring;
 mod tests;
 mod track;
 
+pub use bell::{Bell, Rope};
 pub use camera::{CacheSnapshot, Camera, Presence, Publisher, Snapshot, Transport};
 pub use clock::Clock;
 pub use configured::Configured;

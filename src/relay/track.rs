@@ -15,7 +15,8 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::{
-    Frame, Latest,
+    Bell, Frame, Latest, Rope,
+    bell::Pull,
     meter::Meter,
     ring::{Bounds, Ring},
 };
@@ -67,6 +68,8 @@ pub(super) struct State {
     pub seq: u64,
     /// When the newest frame, or the same bytes again, came last.
     pub confirmed_at: Option<Instant>,
+    /// Who is told of each new frame; a few writers at the most.
+    ropes: Vec<Arc<Pull>>,
 }
 
 impl Track {
@@ -79,6 +82,7 @@ impl Track {
                 meter: Meter::new(now),
                 seq: 0,
                 confirmed_at: None,
+                ropes: Vec::new(),
             }),
             budget,
         }
@@ -92,6 +96,14 @@ impl Track {
         state.ring.push(frame.clone(), self.budget.bounds(), &self.budget.total);
         // Under the lock, so that frames reach the consumers in the order of their numbers.
         self.slot.send_modify(|slot| slot.latest = Some(Arc::new(Latest::new(frame))));
+        state.ropes.retain(|rope| rope.pull());
+    }
+
+    /// Rings `bell` with `key` at each frame from now on, for as long as the rope lives.
+    pub(super) fn hang(&self, bell: &Bell, key: usize) -> Rope {
+        let (rope, pull) = bell.rope(key);
+        self.state.lock().ropes.push(pull);
+        rope
     }
 
     pub(super) fn latest(&self) -> Option<Arc<Latest>> {
