@@ -10,7 +10,7 @@ fn allowed(module: &str) -> &'static [&'static str] {
         "wire" | "telemetry" | "synth" => &[],
         "net" | "relay" => &["wire", "telemetry"],
         "ingest" => &["relay", "wire", "net", "synth"],
-        "view" => &["relay", "wire", "net"],
+        "view" => &["relay", "wire", "net", "store"],
         "store" => &["relay", "wire"],
         "http" => &["ingest", "view", "net", "wire", "telemetry"],
         "publish" => &["synth", "wire"],

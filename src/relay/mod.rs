@@ -11,6 +11,7 @@
 mod bell;
 mod camera;
 mod clock;
+mod configured;
 mod counters;
 mod frame;
 mod id;
@@ -28,6 +29,7 @@ mod video;
 pub use bell::{Bell, Rope};
 pub use camera::{CacheSnapshot, Camera, Presence, Publisher, Snapshot, Transport};
 pub use clock::Clock;
+pub use configured::Configured;
 pub use counters::{DropReason, Drops};
 pub use frame::{Frame, Latest};
 pub use id::{BadCameraId, CameraId};
