@@ -4,7 +4,7 @@ use std::{env, ffi::OsString, io::Write as _, process::ExitCode};
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use framecast::{
-    config::{Config, ConfigError, Expansion, expand},
+    config::{Config, ConfigError, DataDir, Expansion, expand},
     publish,
 };
 
@@ -79,7 +79,7 @@ impl Command {
         let matches = Cli::command().try_get_matches_from(args);
         let cli = matches.and_then(|matches| Cli::from_arg_matches(&matches));
         let cli = cli.map_err(|error| layers.explain(error))?;
-        let config = match cli.command {
+        let mut config = match cli.command {
             None => cli.config,
             Some(Named::Serve(config)) => config,
             Some(Named::Demo(config)) => Config { demo: true, ..config },
@@ -87,6 +87,7 @@ impl Command {
             Some(Named::Health(target)) => return Ok(Self::Health(target.or_configured(env)?)),
         };
         config.check()?;
+        config.data_dir = config.data_dir.or_else(|| DataDir::default_for(env));
         Ok(Self::Serve(Box::new(config)))
     }
 }

@@ -12,6 +12,8 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+mod pulls;
+
 use crate::{
     config::Config,
     http::{self, IngestPort, Origins, ViewPort},
@@ -19,12 +21,12 @@ use crate::{
         Ingest, synthetic,
         webrtc::{CandidateError, Candidates, Port},
     },
-    net::{self, Lifetime},
+    net::{self, Lifetime, guard::Guard},
     relay::{Clock, DropReason, Registry},
-    store::redis,
+    store::{catalog::Catalog, redis},
     telemetry::stats::{Figures, stats_loop},
     view::{
-        Rest, Sent, View,
+        Managers, Rest, Sent, Setup, View,
         legacy_api::{self, StoreHealth},
         stream::Streams,
     },
@@ -55,6 +57,9 @@ pub enum StartError {
     /// An address to announce that does not exist.
     #[error("--ice-candidate: {0}")]
     Candidate(#[from] CandidateError),
+    /// No thread for the camera catalog.
+    #[error("cannot start the camera catalog: {0}")]
+    Catalog(#[source] io::Error),
     /// A Redis that can never be reached under this URL.
     #[error("--redis-url: {0}")]
     Redis(#[from] redis::BadRedisUrl),
@@ -90,6 +95,7 @@ impl Server {
 
         // Before the first publisher: frames published earlier would count as not written.
         let redis = start_redis(&config, &registry, &lifetime)?;
+        let catalog = open_catalog(&config, &registry).await?;
         if config.demo {
             synthetic::start_demo(&registry, &lifetime);
         }
@@ -121,9 +127,18 @@ impl Server {
             figures(registry.clone(), streams.clone(), mjpeg.clone(), redis.clone()),
             shutdown.clone(),
         ));
-        let further = further_figures(streams.clone(), mjpeg, port.clone(), redis.clone());
+        // Whoever reaches a port that is open to others must not reach this machine through it.
+        let local_sources = view_addr.ip().is_loopback();
+        let guard = Guard::new(config.source_networks.clone(), local_sources);
+        pulls::start(&registry, &catalog, &guard, &lifetime);
+        let setup = Setup {
+            catalog: Some(catalog.clone()),
+            guard,
+            managers: Managers::new(config.manage_from.clone()),
+        };
+        let further = further_figures(streams.clone(), mjpeg, port.clone(), redis.clone(), catalog);
         let reached = move || port.reached_at();
-        let rest = rest.with_figures(further).with_ingest_addresses(reached);
+        let rest = rest.with_setup(setup).with_figures(further).with_ingest_addresses(reached);
         let view_port = ViewPort { streams, rest, origins };
         tokio::spawn(net::serve(ingest_tcp, http::ingest_port(ingest_port), lifetime.clone()));
         tokio::spawn(net::serve_viewers(view, http::view_port(view_port), lifetime.clone()));
@@ -188,6 +203,14 @@ impl Drop for Server {
     }
 }
 
+/// On a thread that may block, as the file is read whole.
+async fn open_catalog(config: &Config, registry: &Arc<Registry>) -> Result<Catalog, StartError> {
+    let (place, registry) = (config.catalog_place(), registry.clone());
+    let opening = tokio::task::spawn_blocking(move || Catalog::open(place, registry));
+    let opened = opening.await.unwrap_or_else(|error| Err(io::Error::other(error)));
+    opened.map_err(StartError::Catalog)
+}
+
 fn start_redis(
     config: &Config,
     registry: &Arc<Registry>,
@@ -210,6 +233,7 @@ fn further_figures(
     mjpeg: Sent,
     port: Arc<Port>,
     redis: Option<redis::Handle>,
+    catalog: Catalog,
 ) -> impl Fn() -> Map<String, Value> {
     move || {
         let sent = |sent: &Sent| json!({"frames": sent.frames(), "bytes": sent.bytes()});
@@ -217,10 +241,16 @@ fn further_figures(
         stream["viewers"] = streams.viewers().into();
         let webrtc = json!({"sessions": port.sessions(), "datagrams": port.stats()});
         let redis = redis.as_ref().map(|redis| json!(redis.figures()));
+        let catalog = json!({
+            "cameras": catalog.list().len(),
+            "kept": catalog.is_kept(),
+            "problem": catalog.problem(),
+        });
         [
             ("stream", Some(stream)),
             ("mjpeg", Some(sent(&mjpeg))),
             ("webrtc", Some(webrtc)),
+            ("catalog", Some(catalog)),
             ("redis", redis),
         ]
         .into_iter()

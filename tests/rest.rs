@@ -306,7 +306,7 @@ async fn pages_learn_the_ingest_port() {
     let port = ViewPort::with(Limits::default(), 25.0).await;
     let version = env!("CARGO_PKG_VERSION");
     let info = json!({
-        "version": version, "ingest_port": INGEST_PORT, "max_fps": 25.0,
+        "version": version, "ingest_port": INGEST_PORT, "max_fps": 25.0, "manage": true,
         // Of those that the port was given; what only this machine reaches is left out.
         "ingest_addresses": ["192.0.2.7:8080", "[2001:db8::7]:8080"],
     });
@@ -400,7 +400,7 @@ async fn ids_and_paths_that_cannot_be_are_told_apart_from_those_that_are_not_the
 async fn a_method_that_a_path_has_not_is_refused_with_those_it_has() {
     let port = ViewPort::start().await;
     put(&port.publish("door"), 1, 500);
-    for path in ["/api/cameras", "/api/cameras/door/frame.jpg", "/api/openapi.json", "/readyz"] {
+    for path in ["/api/stats", "/api/cameras/door/frame.jpg", "/api/openapi.json", "/readyz"] {
         for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "BREW"] {
             let answer = port.ask(method, path, "").await;
             assert_eq!(answer.error(), (405, "method_not_allowed".into()), "{method} {path}");
