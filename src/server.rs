@@ -19,6 +19,7 @@ use crate::{
         Ingest, synthetic,
         webrtc::{CandidateError, Candidates, Port},
     },
+    media::Media,
     net::{self, Lifetime},
     relay::{Clock, DropReason, Registry},
     store::redis,
@@ -107,6 +108,9 @@ impl Server {
         let writers = writers.map_or(1, std::num::NonZeroUsize::get);
         let streams = Streams::start(registry.clone(), config.max_fps, writers, shutdown, tasks);
 
+        let cores = std::thread::available_parallelism().unwrap_or(std::num::NonZeroUsize::MIN);
+        let media = Media::start(&registry, cores, config.media_cpu, shutdown, tasks);
+
         let origins = Origins::new(&config.allow_origins);
         let ingest_port = IngestPort {
             ingest,
@@ -121,7 +125,7 @@ impl Server {
             figures(registry.clone(), streams.clone(), mjpeg.clone(), redis.clone()),
             shutdown.clone(),
         ));
-        let further = further_figures(streams.clone(), mjpeg, port, redis.clone());
+        let further = further_figures(streams.clone(), mjpeg, media, port, redis.clone());
         let rest = rest.with_figures(further);
         let view_port = ViewPort { streams, rest, origins };
         tokio::spawn(net::serve(ingest_tcp, http::ingest_port(ingest_port), lifetime.clone()));
@@ -207,6 +211,7 @@ fn start_redis(
 fn further_figures(
     streams: Streams,
     mjpeg: Sent,
+    media: Media,
     port: Arc<Port>,
     redis: Option<redis::Handle>,
 ) -> impl Fn() -> Map<String, Value> {
@@ -219,6 +224,7 @@ fn further_figures(
         [
             ("stream", Some(stream)),
             ("mjpeg", Some(sent(&mjpeg))),
+            ("media", Some(json!(media.figures()))),
             ("webrtc", Some(webrtc)),
             ("redis", redis),
         ]

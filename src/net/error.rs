@@ -45,10 +45,9 @@ impl ApiError {
             "too_large" => StatusCode::PAYLOAD_TOO_LARGE,
             "unsupported_media_type" => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "upgrade_required" => StatusCode::UPGRADE_REQUIRED,
-            "no_pictures" | "not_jpeg" | "truncated" | "unsupported_jpeg" | "too_many_pixels" => {
-                StatusCode::UNPROCESSABLE_ENTITY
-            }
-            "stale" | "too_many_cameras" | "draining" => StatusCode::SERVICE_UNAVAILABLE,
+            "no_pictures" | "not_jpeg" | "truncated" | "unsupported_jpeg" | "too_many_pixels"
+            | "not_scaled" => StatusCode::UNPROCESSABLE_ENTITY,
+            "busy" | "stale" | "too_many_cameras" | "draining" => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

@@ -1,7 +1,8 @@
 //! A track: one producer, many consumers, and whether anybody watches.
 //!
-//! Today's cameras have one, `jpeg`, where the newest frame wins. What is made only while somebody
-//! watches follows the track's [`Demand`] and knows nothing of who stands behind it.
+//! A camera has `jpeg`, as it was published, and a track for each of its rungs that somebody watches
+//! (`scaled`); in both the newest frame wins. What is made only while somebody watches follows the
+//! track's [`Demand`] and knows nothing of who stands behind it.
 
 use std::{
     sync::{
@@ -54,6 +55,8 @@ pub(super) struct Track {
 #[derive(Debug, Default)]
 struct Slot {
     latest: Option<Arc<Latest>>,
+    /// Frames so far. Of a rung their numbers have gaps, as it leaves some out.
+    count: u64,
     /// The camera was forgotten; a consumer of it will see nothing more.
     closed: bool,
 }
@@ -85,13 +88,17 @@ impl Track {
     }
 
     /// Makes `frame` the newest, under the lock that the caller holds on the state.
-    pub(super) fn push(&self, state: &mut State, frame: Frame) {
+    pub(super) fn push(&self, state: &mut State, latest: Arc<Latest>) {
+        let frame = Frame::clone(&latest);
         state.seq = frame.seq;
         state.confirmed_at = Some(frame.received_at);
         state.meter.add(frame.jpeg_len(), frame.received_at);
-        state.ring.push(frame.clone(), self.budget.bounds(), &self.budget.total);
+        state.ring.push(frame, self.budget.bounds(), &self.budget.total);
         // Under the lock, so that frames reach the consumers in the order of their numbers.
-        self.slot.send_modify(|slot| slot.latest = Some(Arc::new(Latest::new(frame))));
+        self.slot.send_modify(|slot| {
+            slot.latest = Some(latest);
+            slot.count += 1;
+        });
     }
 
     pub(super) fn latest(&self) -> Option<Arc<Latest>> {
@@ -103,10 +110,18 @@ impl Track {
         self.state.lock().ring.evict(now, self.budget.bounds(), &self.budget.total);
     }
 
+    /// Forgets what was, as if it were new.
+    pub(super) fn clear(&self, now: Instant) {
+        let mut state = self.state.lock();
+        state.ring.clear(&self.budget.total);
+        state.meter = Meter::new(now);
+        self.slot.send_modify(|slot| slot.latest = None);
+    }
+
     /// The camera is forgotten.
     pub(super) fn close(&self) {
         self.state.lock().ring.clear(&self.budget.total);
-        self.slot.send_modify(|slot| *slot = Slot { latest: None, closed: true });
+        self.slot.send_modify(|slot| (slot.latest, slot.closed) = (None, true));
     }
 
     pub(super) fn viewers(&self) -> usize {
@@ -114,7 +129,7 @@ impl Track {
     }
 
     pub(super) fn consumer(&self) -> Consumer {
-        Consumer { slot: self.slot.subscribe(), cursor: 0 }
+        Consumer { slot: self.slot.subscribe(), cursor: 0, count: 0 }
     }
 
     pub(super) fn viewing(&self) -> Viewing {
@@ -141,7 +156,10 @@ pub struct Next {
 #[derive(Debug)]
 pub struct Consumer {
     slot: watch::Receiver<Slot>,
+    /// The number of the frame returned last.
     cursor: u64,
+    /// How many frames the track had had by then.
+    count: u64,
 }
 
 impl Consumer {
@@ -149,24 +167,33 @@ impl Consumer {
     /// once. `None` when the camera was forgotten. Cancel safe.
     pub async fn next(&mut self) -> Option<Next> {
         loop {
-            let (latest, closed) = {
-                let slot = self.slot.borrow_and_update();
-                (slot.latest.clone(), slot.closed)
-            };
-            if let Some(frame) = latest.filter(|frame| frame.seq > self.cursor) {
-                let skipped = if self.cursor == 0 { 0 } else { frame.seq - self.cursor - 1 };
-                self.cursor = frame.seq;
-                return Some(Next { frame, skipped });
+            if let Some(next) = self.newer() {
+                return Some(next);
             }
-            if closed || self.slot.changed().await.is_err() {
+            if self.slot.borrow().closed || self.slot.changed().await.is_err() {
                 return None;
             }
         }
     }
 
+    /// What [`Self::next`] would return without waiting.
+    pub fn newer(&mut self) -> Option<Next> {
+        let (latest, count) = {
+            let slot = self.slot.borrow_and_update();
+            (slot.latest.clone(), slot.count)
+        };
+        let frame = latest.filter(|frame| frame.seq > self.cursor)?;
+        let skipped = if self.cursor == 0 { 0 } else { count.saturating_sub(self.count + 1) };
+        (self.cursor, self.count) = (frame.seq, count);
+        Some(Next { frame, skipped })
+    }
+
     /// Frames up to this number will not be returned.
     pub fn skip_to(&mut self, seq: u64) {
-        self.cursor = seq;
+        let slot = self.slot.borrow();
+        // Of those above it only the newest is still to be had.
+        let above = slot.latest.as_ref().is_some_and(|latest| latest.seq > seq);
+        (self.cursor, self.count) = (seq, slot.count.saturating_sub(u64::from(above)));
     }
 }
 

@@ -8,6 +8,7 @@ mod frame_jpg;
 pub mod legacy_api;
 mod mjpeg;
 mod openapi;
+mod quality;
 mod rest;
 mod sent;
 mod status;

@@ -4,6 +4,7 @@
 //! or any knowledge of who is connected.
 
 pub mod envelope;
+pub mod exif;
 pub mod fragment;
 pub mod iso8601;
 pub mod jpeg;
@@ -11,6 +12,7 @@ pub mod legacy;
 pub mod mjpeg;
 pub mod multipart;
 pub mod pieces;
+pub mod segments;
 pub mod signal;
 pub mod stream;
 
