@@ -243,6 +243,110 @@ async fn a_shutdown_ends_a_push_with_its_reason() {
     assert_eq!(reason(&relay, "door"), "server shutting down");
 }
 
+/// A stream of two pictures with this framing, and its summary.
+async fn two_pictures(socket: &mut TcpStream, camera: &str, chunked: bool) -> String {
+    let part = |fill| [b"--x\r\n\r\n", &jpeg(64, 48, fill)[..], b"\r\n"].concat();
+    let body = [&part(1)[..], &part(2), b"--x--\r\n"].concat();
+    let framing = match chunked {
+        true => "Transfer-Encoding: chunked".to_owned(),
+        false => format!("Content-Length: {}", body.len()),
+    };
+    let kind = "multipart/x-mixed-replace; boundary=x";
+    let head = format!(
+        "POST /publish/{camera} HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\n{framing}\r\n\r\n"
+    );
+    // The head and the body's start in one, as a client with little to say sends them.
+    let sent = match chunked {
+        true => {
+            let (a, b) = body.split_at(1000);
+            let sizes = [a.len(), b.len()].map(|len| format!("{len:x}\r\n").into_bytes());
+            [head.as_bytes(), &sizes[0], a, b"\r\n", &sizes[1], b, b"\r\n0\r\n\r\n"].concat()
+        }
+        false => [head.as_bytes(), &body].concat(),
+    };
+    socket.write_all(&sent).await.unwrap();
+    let mut told = Vec::new();
+    while !told.ends_with(b"}") {
+        let read = tokio::time::timeout(10 * SECOND, socket.read_buf(&mut told));
+        assert!(read.await.unwrap().unwrap() > 0, "{}", String::from_utf8_lossy(&told));
+    }
+    String::from_utf8(told).unwrap()
+}
+
+#[tokio::test]
+async fn the_connection_of_an_endless_push_ends_with_its_answer() {
+    let relay = Relay::start().await;
+    for (camera, chunked) in [("length", false), ("chunks", true)] {
+        let mut socket = TcpStream::connect(relay.ingest).await.unwrap();
+        let told = two_pictures(&mut socket, camera, chunked).await;
+        assert!(told.starts_with("HTTP/1.1 200 ") && told.contains("\"frames\":2"), "{told}");
+        assert!(told.to_ascii_lowercase().contains("\r\nconnection: close\r\n"), "{told}");
+        assert_eq!(socket.read(&mut [0; 1]).await.unwrap(), 0);
+    }
+}
+
+#[tokio::test]
+async fn stills_and_a_stream_follow_each_other_on_one_connection() {
+    let relay = Relay::start().await;
+    let mut socket = TcpStream::connect(relay.ingest).await.unwrap();
+    for fill in 1..4 {
+        let picture = jpeg(64, 48, fill);
+        let head = format!(
+            "POST /publish/door HTTP/1.1\r\nHost: x\r\nContent-Type: image/jpeg\r\n\
+             Content-Length: {}\r\n\r\n",
+            picture.len()
+        );
+        socket.write_all(&[head.as_bytes(), &picture].concat()).await.unwrap();
+        let mut told = vec![0; 4096];
+        let read = tokio::time::timeout(10 * SECOND, socket.read(&mut told)).await;
+        told.truncate(read.unwrap().unwrap());
+        assert!(told.ends_with(format!("\"seq\":{fill}}}").as_bytes()));
+    }
+    let told = two_pictures(&mut socket, "yard", false).await;
+    assert!(told.starts_with("HTTP/1.1 200 ") && told.contains("\"frames\":2"), "{told}");
+    // A stream of nothing does not end its connection either.
+    let mut socket = TcpStream::connect(relay.ingest).await.unwrap();
+    let head = b"POST /publish/yard HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n";
+    socket.write_all(head).await.unwrap();
+    let mut told = [0; 4096];
+    let read = tokio::time::timeout(10 * SECOND, socket.read(&mut told)).await.unwrap().unwrap();
+    assert!(told[..read].starts_with(b"HTTP/1.1 422 "));
+    let told = two_pictures(&mut socket, "yard", true).await;
+    assert!(told.starts_with("HTTP/1.1 200 ") && told.contains("\"frames\":2"), "{told}");
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_or_is_malformed_is_answered_and_what_came_counts() {
+    let relay = Relay::start().await;
+    let picture = jpeg(64, 48, 1);
+    let length = |bytes: &[u8]| {
+        let length = format!("Content-Length: {}\r\n\r\n", bytes.len() + 1);
+        [length.as_bytes(), bytes].concat()
+    };
+    let chunk = |bytes: &[u8], then: &[u8]| {
+        let size = format!("Transfer-Encoding: chunked\r\n\r\n{:x}\r\n", bytes.len());
+        [size.as_bytes(), bytes, then].concat()
+    };
+    for (camera, rest) in [
+        ("short", length(&picture)),
+        ("cut", chunk(&picture, b"\r\n")),
+        ("malformed", chunk(&picture, b"\r\nhello\r\n")),
+        ("longer", chunk(&picture, &[b'x'; 100_000])),
+    ] {
+        let head = format!("POST /publish/{camera} HTTP/1.1\r\nHost: x\r\n");
+        let mut socket = TcpStream::connect(relay.ingest).await.unwrap();
+        socket.write_all(&[head.as_bytes(), &rest].concat()).await.unwrap();
+        socket.shutdown().await.unwrap();
+        let told = answer(socket).await;
+        assert!(
+            told.starts_with("HTTP/1.1 400 ") && told.contains("broke off"),
+            "{camera}: {told}"
+        );
+        assert_eq!(relay.registry.get(camera).unwrap().snapshot().frames, 1);
+        assert_eq!(reason(&relay, camera), "publisher disconnected");
+    }
+}
+
 #[tokio::test]
 async fn a_picture_that_cannot_be_is_refused_and_nobody_is_disturbed() {
     let limits = Limits { max_cameras: 3, ..Limits::default() };

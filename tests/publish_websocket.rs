@@ -22,7 +22,13 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
-    tungstenite::{Message, protocol::frame::coding::CloseCode},
+    tungstenite::{
+        Message,
+        protocol::frame::{
+            Frame,
+            coding::{CloseCode, Data, OpCode},
+        },
+    },
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -278,6 +284,33 @@ async fn a_message_over_the_limit_closes_with_1009_and_says_why() {
         assert_eq!(publisher.close_code().await, 1009);
         let snapshot = relay.registry.get("door").unwrap().snapshot();
         assert!(!snapshot.online && snapshot.reason.is_some());
+    }
+    steady.undisturbed().await;
+}
+
+#[tokio::test]
+async fn what_breaks_the_protocol_closes_with_1002() {
+    let relay = Relay::start().await;
+    let steady = relay.steady("steady").await;
+    let whole = Frame::message(jpeg(64, 48, 2), OpCode::Data(Data::Binary), true);
+    let begun = Frame::message(vec![0xFF, 0xD8], OpCode::Data(Data::Binary), false);
+    let continued = Frame::message(vec![1, 2], OpCode::Data(Data::Continue), true);
+    let not_utf8 = Frame::message(vec![0xC3, 0x28], OpCode::Data(Data::Text), true);
+    // A message within a fragmented one, and more behind it; a continuation of nothing; a bad text.
+    for frames in [&[begun, whole.clone(), whole.clone(), whole][..], &[continued], &[not_utf8]] {
+        let mut publisher = Publisher::open(&relay, "door").await;
+        let camera = publisher.first(&relay, "door").await;
+        for frame in frames {
+            publisher.0.feed(Message::Frame(frame.clone())).await.unwrap();
+        }
+        publisher.0.flush().await.unwrap();
+        assert_eq!(publisher.close_code().await, 1002);
+        let after = camera.snapshot();
+        let reason = after.reason.map(|it| it.to_string()).unwrap_or_default();
+        assert_eq!(
+            (after.online, &reason[..]),
+            (false, "the publisher broke the WebSocket protocol")
+        );
     }
     steady.undisturbed().await;
 }

@@ -1,6 +1,9 @@
 //! Smaller pictures over real sockets, scaled from real JPEGs put straight into the relay.
 
-#![allow(clippy::unwrap_used, reason = "a test ends at the first thing that is not as it should be")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test ends at the first thing that is not as it should be"
+)]
 
 #[path = "support/view_port.rs"]
 mod view_port;
@@ -178,7 +181,7 @@ async fn over_the_budget_a_rung_has_fewer_frames_never_older_ones_and_says_so() 
         stage.put(&door, n);
     }
     let newest = door.camera().latest().unwrap().seq;
-    until(|| watch.latest().is_some_and(|latest| latest.seq == newest)).await;
+    until(|| watch.feed().latest().is_some_and(|latest| latest.seq == newest)).await;
     let made = stage.media.figures().pictures;
     assert!((1..=40).contains(&made), "{made} pictures");
     let rungs = door.camera().snapshot().rungs;
@@ -189,7 +192,7 @@ async fn over_the_budget_a_rung_has_fewer_frames_never_older_ones_and_says_so() 
     let high = rungs.iter().find(|rung| rung.rung == "high").unwrap();
     assert!(!high.lowered && high.encode_ms == 0.0, "{high:?}");
     // What comes next is the newest, not the next of a queue.
-    let mut consumer = small.consumer();
+    let mut consumer = small.feed().consumer();
     let _ = consumer.newer();
     let next = timeout(PATIENCE, consumer.next()).await.unwrap().unwrap();
     assert_eq!(next.frame.seq, newest);

@@ -45,7 +45,12 @@ pub fn benches(c: &mut Criterion) {
         for rung in [Rung::HIGH, Rung::MEDIUM, Rung::LOW] {
             let mut small = || scaler.scale(black_box(picture), *size, rung, 64).ok().flatten();
             let Some(made) = small() else { continue };
-            let of = format!("{name}_{}KB_to_{}_{}KB", picture.len() / 1000, rung.name(), made.len() / 1000);
+            let of = format!(
+                "{name}_{}KB_to_{}_{}KB",
+                picture.len() / 1000,
+                rung.name(),
+                made.len() / 1000
+            );
             group.bench_function(BenchmarkId::from_parameter(of), |b| b.iter(&mut small));
         }
     }

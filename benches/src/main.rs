@@ -60,9 +60,11 @@ enum Command {
     },
     /// Measure one case of the fan-out again and again, such as for a profiler
     Case {
-        /// floor, framecast, tasks, sinks, bun or node-ws
-        #[arg(value_parser = subject::Kind::parse)]
-        server: subject::Kind,
+        /// Of floor, framecast, baseline (what FRAMECAST_BASELINE names), tasks, sinks, bun and
+        /// node-ws, each with `:WORKERS`; several with commas between them are fed in turns
+        // The long name of the type tells clap that it is one argument.
+        #[arg(value_parser = subject::Kind::parse_all)]
+        servers: std::vec::Vec<subject::Kind>,
         cameras: usize,
         viewers: usize,
         #[arg(long, default_value_t = 5)]
@@ -73,22 +75,44 @@ enum Command {
         #[arg(last = true)]
         options: Vec<String>,
     },
+    /// Measure one door in again and again
+    Door {
+        /// framecast or receive
+        #[arg(value_parser = subject::Kind::parse)]
+        server: subject::Kind,
+        door: load::Door,
+        cameras: usize,
+        #[arg(long, default_value_t = 5)]
+        seconds: u64,
+        #[arg(long, default_value_t = 3)]
+        rounds: usize,
+    },
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
         Some(Command::Serve { mode, workers }) => servers::serve(mode, workers),
-        Some(Command::Case { server, cameras, viewers, seconds, rounds, options }) => {
+        Some(Command::Case { servers, cameras, viewers, seconds, rounds, options }) => {
             sys::raise_open_files().and_then(|_| {
                 let options: Vec<&str> = options.iter().map(String::as_str).collect();
                 for _ in 0..rounds {
-                    let figures = rows::fanout(server, &options, cameras, viewers, seconds)?;
-                    println!("{figures:.2?}");
+                    for (kind, turns) in
+                        rows::fanout(&servers, &options, cameras, viewers, seconds)?
+                    {
+                        println!("{}: {:.2?}", kind.name(), rows::Figures::median(&turns));
+                    }
                 }
                 Ok(())
             })
         }
+        Some(Command::Door { server, door, cameras, seconds, rounds }) => sys::raise_open_files()
+            .and_then(|_| {
+                for _ in 0..rounds {
+                    println!("{:.2?}", rows::door(server, door, cameras, seconds)?);
+                }
+                Ok(())
+            }),
         None => measure(&cli),
     };
     match result {

@@ -16,6 +16,8 @@ use crate::{servers::Mode, sys};
 pub enum Kind {
     /// The release binary with this many workers.
     Framecast(usize),
+    /// Another build to compare with, named by `FRAMECAST_BASELINE`.
+    Baseline(usize),
     /// A server in this binary, with this many workers where it has any.
     Own(Mode, usize),
     /// Bun's WebSocket publish (`peers/bun.js`).
@@ -31,10 +33,16 @@ impl Kind {
         let workers = workers.parse().map_err(|_| format!("{workers}: not a number of workers"))?;
         match name {
             "framecast" => Ok(Self::Framecast(workers)),
+            "baseline" => Ok(Self::Baseline(workers)),
             "bun" => Ok(Self::Bun),
             "node-ws" => Ok(Self::NodeWs),
             name => clap::ValueEnum::from_str(name, true).map(|mode| Self::Own(mode, workers)),
         }
+    }
+
+    /// Several, with commas between them.
+    pub fn parse_all(text: &str) -> Result<Vec<Self>, String> {
+        text.split(',').map(Self::parse).collect()
     }
 
     /// As the tables have it.
@@ -42,6 +50,7 @@ impl Kind {
         match self {
             Self::Framecast(1) => "framecast, 1 worker".into(),
             Self::Framecast(n) => format!("framecast, {n} workers"),
+            Self::Baseline(n) => format!("framecast's other build, {n} workers"),
             Self::Own(Mode::Floor, _) => "floor: one thread, one `send` a viewer".into(),
             Self::Own(Mode::Receive, _) => "floor: one thread, one fresh buffer a frame".into(),
             Self::Own(Mode::Tasks, n) => format!("tokio task a viewer, shared bytes, {n} workers"),
@@ -71,8 +80,10 @@ impl Subject {
     /// Starts a server with further options (framecast only) on these cores.
     pub fn start_with(kind: Kind, options: &[&str], cores: &[usize]) -> io::Result<Self> {
         let mut command = match kind {
-            Kind::Framecast(workers) => {
-                let mut command = Command::new(framecast_binary());
+            Kind::Framecast(workers) | Kind::Baseline(workers) => {
+                let baseline = env::var_os("FRAMECAST_BASELINE").map(PathBuf::from);
+                let baseline = baseline.filter(|_| matches!(kind, Kind::Baseline(_)));
+                let mut command = Command::new(baseline.unwrap_or_else(framecast_binary));
                 command.args(["--ingest-addr", "127.0.0.1:0", "--view-addr", "127.0.0.1:0"]);
                 command.args(["--log", "warn", "--workers", &workers.to_string()]).args(options);
                 command

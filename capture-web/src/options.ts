@@ -1,4 +1,5 @@
-// What the page's address asks for. Reading and defaults only; what was chosen on the page lives elsewhere.
+// What a person can ask for, in the page's address or in its form. Reading, writing and defaults; no storage
+// and no DOM.
 
 import { isCameraId } from "@framecast/shared/camera-id";
 
@@ -15,13 +16,18 @@ export interface Options {
   camera: string;
   name: string;
   autostart: boolean;
+  /** `front`, `back`, a device's id or a part of its name; empty for the browser's choice. */
+  device: string;
   /** At most this many frames a second. */
   fps: number;
   /** JPEG quality, 0 to 1. */
   quality: number;
-  /** Pictures are fitted into this size, never enlarged. */
+  /** Pictures are fitted into this size, or this size turned, never enlarged. */
   width: number;
   height: number;
+  /** Quality, size and frame rate stay as they are, whatever the network does. */
+  fixed: boolean;
+  preview: boolean;
   transport: Transport;
   delivery: Delivery;
   method: Method;
@@ -31,17 +37,21 @@ export const DEFAULT_OPTIONS: Options = {
   camera: "camera-1",
   name: "",
   autostart: false,
+  device: "",
   fps: 30,
   quality: 0.7,
   width: 640,
   height: 480,
+  fixed: false,
+  preview: true,
   transport: "auto",
   delivery: "lifetime",
   method: "auto",
 };
 
-/** What the page sends at most; a server may allow more, but the live path was measured up to here. */
-export const MOST = { fps: 60, width: 1280, height: 720 } as const;
+/** Bounds of what the page sends. A server takes pictures of 16 Mi pixels and 4 MiB unless told otherwise. */
+export const LEAST = { fps: 1, width: 16, height: 16, quality: 0.05 } as const;
+export const MOST = { fps: 30, width: 3840, height: 2160, quality: 1 } as const;
 
 /** Reads `?camera=door&autostart=1&…`. What cannot be read keeps its default. */
 export function readOptions(query: URLSearchParams, defaults: Options = DEFAULT_OPTIONS): Options {
@@ -50,16 +60,27 @@ export function readOptions(query: URLSearchParams, defaults: Options = DEFAULT_
   return {
     camera: isCameraId(camera) ? camera : defaults.camera,
     name: (query.get("name") ?? defaults.name).slice(0, 100),
-    autostart: query.has("autostart") ? !["0", "false", "no"].includes(query.get("autostart") ?? "") : defaults.autostart,
-    fps: numberIn(query, "fps", 0.1, MOST.fps) ?? defaults.fps,
+    autostart: flag(query, "autostart") ?? defaults.autostart,
+    device: (query.get("device") ?? defaults.device).slice(0, 300),
+    fps: numberIn(query, "fps", LEAST.fps, MOST.fps) ?? defaults.fps,
     // 70 and 0.7 mean the same.
-    quality: Math.max(0.05, quality > 1 ? quality / 100 : quality),
-    width: Math.round(numberIn(query, "width", 16, MOST.width) ?? defaults.width),
-    height: Math.round(numberIn(query, "height", 16, MOST.height) ?? defaults.height),
+    quality: Math.max(LEAST.quality, quality > 1 ? quality / 100 : quality),
+    width: Math.round(numberIn(query, "width", LEAST.width, MOST.width) ?? defaults.width),
+    height: Math.round(numberIn(query, "height", LEAST.height, MOST.height) ?? defaults.height),
+    fixed: flag(query, "fixed") ?? defaults.fixed,
+    preview: flag(query, "preview") ?? defaults.preview,
     transport: oneOf(query, "transport", ["auto", "webrtc", "websocket"]) ?? defaults.transport,
     delivery: oneOf(query, "delivery", ["lifetime", "no-retransmit"]) ?? defaults.delivery,
     method: oneOf(query, "method", ["auto", "processor", "video", "canvas"]) ?? defaults.method,
   };
+}
+
+/** What the form sets, as the query that `readOptions` reads. */
+export function writeOptions({ camera, name, device, fps, quality, width, height, fixed, preview }: Options): URLSearchParams {
+  return new URLSearchParams({
+    camera, name, device, fps: String(fps), quality: String(quality), width: String(width), height: String(height),
+    fixed: fixed ? "1" : "0", preview: preview ? "1" : "0",
+  });
 }
 
 /** Out of bounds is brought to the bound. */
@@ -68,6 +89,12 @@ function numberIn(query: URLSearchParams, key: string, least: number, most: numb
   if (text === null || text.trim() === "") return undefined;
   const value = Number(text);
   return Number.isFinite(value) && value > 0 ? Math.min(most, Math.max(least, value)) : undefined;
+}
+
+/** `?autostart` alone means yes. */
+function flag(query: URLSearchParams, key: string): boolean | undefined {
+  const text = query.get(key);
+  return text === null ? undefined : !["0", "false", "no"].includes(text);
 }
 
 function oneOf<T extends string>(query: URLSearchParams, key: string, choices: readonly T[]): T | undefined {

@@ -1,29 +1,32 @@
-// What the page remembers of the last visit: camera id, name and device, so that a phone on a shelf need not be
-// set up twice. The address wins over it.
+// What the page remembers of the last visit: everything that its form sets, so that a phone on a shelf need not be
+// set up twice. Kept as a query, so that storage and address are read by the same rules; the address wins.
 
-export interface Remembered {
-  camera: string;
-  name: string;
-  deviceId: string;
-}
+import { DEFAULT_OPTIONS, readOptions, writeOptions, type Options } from "./options.ts";
 
 const KEY = "framecast.capture";
 
-export function recall(): Partial<Remembered> {
+export function recall(): Options {
   try {
-    const value: unknown = JSON.parse(localStorage.getItem(KEY) ?? "{}");
-    if (typeof value !== "object" || value === null) return {};
-    return Object.fromEntries(Object.entries(value).filter(([key, text]) => ["camera", "name", "deviceId"].includes(key) && typeof text === "string"));
+    return readOptions(new URLSearchParams(localStorage.getItem(KEY) ?? ""));
   } catch {
-    // Storage may be switched off or hold anything; then nothing is remembered.
-    return {};
+    // Storage may be switched off; then nothing is remembered.
+    return DEFAULT_OPTIONS;
   }
 }
 
-export function remember(values: Remembered): void {
+export function remember(options: Options): void {
   try {
-    localStorage.setItem(KEY, JSON.stringify(values));
+    localStorage.setItem(KEY, writeOptions(options).toString());
   } catch {
     // As above.
   }
+}
+
+/** The address that goes on with what was chosen when it is loaded again: what it names may not win over that. */
+export function addressOf(options: Options, page: string): URL {
+  const address = new URL(page);
+  for (const [key, value] of writeOptions(options)) {
+    if (key === "camera" || (key === "name" && value !== "") || address.searchParams.has(key)) address.searchParams.set(key, value);
+  }
+  return address;
 }

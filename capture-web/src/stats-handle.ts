@@ -13,8 +13,14 @@ export interface CaptureStats {
   /** Frames and bytes since the start. */
   sent: number;
   sentBytes: number;
-  /** Pictures left out because one before was still waiting or being encoded. */
+  /** Pictures left out because one before was still waiting to be sent. */
   skipped: number;
+  /** Pictures left out because one before was still being encoded. */
+  busy: number;
+  /** What the pictures are encoded to; `level` 0 is all that is wanted. */
+  quality: { fixed: boolean; level: number; steps: number; reason: string | null; quality: number; width: number; height: number; fps: number };
+  /** Of the newest picture. */
+  encodeMs: number | null;
   /** Frames and kilobytes a second, over the last second and a half. */
   fps: number;
   kilobytesPerSecond: number;
@@ -40,16 +46,20 @@ export function exposeStats(station: Station): void {
 }
 
 export function readStats(station: Station): CaptureStats {
-  const { stats, picture, clock } = station;
+  const { stats, picture, control, settings } = station;
+  const clock = station.publisher?.clock;
   const state = station.state.value;
   const feedback = station.feedback.value;
   return {
     state: state.phase,
     path: state.phase === "live" ? state.path : null,
-    method: picture?.method ?? null,
+    method: station.method ?? null,
     sent: stats.sentFrames,
     sentBytes: stats.sentBytes,
     skipped: stats.skippedFrames,
+    busy: stats.busyFrames,
+    quality: { ...settings, fixed: station.fixed, level: station.fixed ? 0 : control.level, steps: control.steps, reason: control.reason ?? null },
+    encodeMs: picture?.encodeMs ?? null,
     fps: stats.rate.perSecond(),
     kilobytesPerSecond: stats.rate.bytesPerSecond() / 1000,
     openMsAfterSignalOpen: stats.openMsAfterReached ?? null,

@@ -1,13 +1,16 @@
 import { describe, expect, it } from "vitest";
-import { describeCameraError } from "../src/media/camera.ts";
+import { findCamera } from "../src/media/camera.ts";
 import { CaptureTime } from "../src/media/capture-time.ts";
 import { fit } from "../src/media/encoded.ts";
+import { describeCameraError } from "../src/media/trouble.ts";
+import { sizesFor } from "../src/ui/sizes.ts";
 
 describe("fit", () => {
   const most = { width: 640, height: 480 };
   it.each([
     [1280, 720, 640, 360],
-    [720, 1280, 270, 480],
+    [720, 1280, 360, 640],
+    [480, 640, 480, 640],
     [640, 480, 640, 480],
     [320, 240, 320, 240],
     [10_000, 1, 640, 1],
@@ -42,16 +45,46 @@ describe("CaptureTime", () => {
 });
 
 describe("describeCameraError", () => {
-  const named = (name: string): Error => Object.assign(new Error("x"), { name });
-  it("says what to do", () => {
-    expect(describeCameraError(named("NotAllowedError")).message).toMatch(/blocked.*Allow/);
-    expect(describeCameraError(named("NotFoundError")).message).toMatch(/No camera/);
-    expect(describeCameraError(named("NotReadableError")).message).toMatch(/Another program/);
+  const kind = (name: string, chosen = false, message = "x"): string => describeCameraError(Object.assign(new Error(message), { name }), chosen).kind;
+
+  it("tells troubles apart by what a person can do", () => {
+    expect(kind("NotAllowedError")).toBe("denied");
+    expect(kind("NotAllowedError", false, "Permission denied by system")).toBe("system-denied");
+    expect(kind("NotFoundError")).toBe("none");
+    expect(kind("NotReadableError")).toBe("in-use");
+    expect(kind("OverconstrainedError", true)).toBe("missing");
+    expect(kind("OverconstrainedError")).toBe("unknown");
     expect(describeCameraError("odd").message).toBe("The camera could not be opened.");
   });
 
   it("waits only for what can come back by itself", () => {
-    expect(describeCameraError(named("NotFoundError")).mayReturn).toBe(true);
-    expect(describeCameraError(named("NotAllowedError")).mayReturn).toBe(false);
+    const waits = (name: string): boolean => describeCameraError(Object.assign(new Error("x"), { name })).mayReturn;
+    expect(["NotFoundError", "NotReadableError"].map(waits)).toEqual([true, true]);
+    expect(["NotAllowedError", "TypeError"].map(waits)).toEqual([false, false]);
+  });
+});
+
+describe("findCamera", () => {
+  const cameras = [{ deviceId: "a1", label: "Front Camera" }, { deviceId: "b2", label: "Logitech C920" }];
+  it("takes an id, or a part of a name", () => {
+    expect(findCamera("b2", cameras)?.deviceId).toBe("b2");
+    expect(findCamera("logitech", cameras)?.deviceId).toBe("b2");
+    expect(findCamera("none such", cameras)).toBeUndefined();
+  });
+});
+
+describe("sizesFor", () => {
+  const names = (sizes: { width: number; height: number }[]): string[] => sizes.map(({ width, height }) => `${width}x${height}`);
+  const vga = { width: 640, height: 480 };
+
+  it("goes up to 1280 × 720 before a camera is known, and as far as it can when it is", () => {
+    expect(names(sizesFor(vga)).at(-1)).toBe("1280x720");
+    expect(names(sizesFor(vga, { width: 1920, height: 1080 })).at(-1)).toBe("1920x1080");
+    expect(names(sizesFor(vga, { width: 640, height: 480 }))).toEqual(["320x240", "640x360", "640x480"]);
+    expect(names(sizesFor(vga, { width: 1080, height: 1920 })).at(-1)).toBe("1920x1080");
+  });
+
+  it("lists what was chosen, whatever the camera can", () => {
+    expect(names(sizesFor({ width: 800, height: 600 }, { width: 640, height: 480 }))).toEqual(["320x240", "640x360", "640x480", "800x600"]);
   });
 });

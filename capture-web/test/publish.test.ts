@@ -10,7 +10,7 @@ import type { Path, Session, SessionEvents } from "../src/publish/session.ts";
 import { PublishStats } from "../src/publish/stats.ts";
 
 const nowUs = (): number => (performance.timeOrigin + performance.now()) * 1000;
-const frame = (bytes = 1000, capturedUs = nowUs()): EncodedFrame => ({ jpeg: new Uint8Array(bytes), capturedUs, width: 4, height: 4 });
+const frame = (bytes = 1000, capturedUs = nowUs()): EncodedFrame => ({ jpeg: new Uint8Array(bytes), capturedUs, width: 4, height: 4, encodeMs: 3 });
 
 describe("SendBudget", () => {
   it("lets a frame go while at most one waits", () => {
@@ -145,6 +145,8 @@ describe("outgoing", () => {
 
 class FakeSession implements Session {
   readonly reachedMs = 0;
+  readonly steps = { signaling: "open", ice: undefined, channel: undefined } as const;
+  readonly bufferedBytes = 0;
   closed = false;
   accepts = true;
   readonly sent: { frame: EncodedFrame; seq: bigint }[] = [];

@@ -56,6 +56,11 @@ impl End {
         Self::new(close_code::SILENT, "no sign of life from the publisher for 150 s")
     }
 
+    /// It does not keep to the WebSocket protocol.
+    pub fn malformed() -> Self {
+        Self::new(close_code::PROTOCOL, "the publisher broke the WebSocket protocol")
+    }
+
     /// It sent a message over the limit, which is for the door to name.
     pub fn too_large(reason: impl Into<String>) -> Self {
         Self::new(close_code::TOO_LARGE, reason)
@@ -82,6 +87,7 @@ impl End {
             Ended::Gone => Self::gone(),
             Ended::Silent => Self::silent(),
             Ended::NotReading => Self::not_reading(),
+            Ended::Malformed => Self::malformed(),
             Ended::TooLarge => too_large(),
         }
     }
@@ -140,6 +146,7 @@ mod tests {
             (End::of(Ended::Gone, too_large), None, None),
             (End::bye(), Some(1000), None),
             (End::from(PublishError::Draining), Some(1001), Some("draining")),
+            (End::of(Ended::Malformed, too_large), Some(1002), None),
             (End::of(Ended::TooLarge, too_large), Some(1009), None),
             (End::cannot_serve("bad_camera_id", "no".into()), Some(4000), Some("bad_camera_id")),
             (End::of(Ended::NotReading, too_large), Some(4000), None),

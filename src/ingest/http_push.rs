@@ -7,12 +7,10 @@ use std::{collections::BTreeMap, net::SocketAddr};
 
 use axum::{
     Json,
-    body::Body,
     extract::State,
     http::{HeaderMap, header},
     response::{IntoResponse as _, Response},
 };
-use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -23,7 +21,7 @@ use super::{
     stills::Stills,
 };
 use crate::{
-    net::{ApiError, Id, Lifetime, Peer, Query},
+    net::{ApiError, Id, Lifetime, Peer, Query, Upload},
     relay::{CameraId, DropReason, Outcome, PublishError, Publisher, Refused, Stamp, Transport},
     wire::{envelope, jpeg::JpegError, mjpeg, multipart, pieces::Piece},
 };
@@ -127,7 +125,7 @@ impl HttpPush {
             if bytes > max_bytes {
                 return Err(too_large(bytes as u64));
             }
-            buf.extend_from_slice(&chunk);
+            buf.extend_from_slice(chunk);
         }
         let outcome = self.stills.publish(id, publisher, buf, body.lifetime())?;
         let (Outcome::Published { seq } | Outcome::Duplicate { seq }) = outcome else {
@@ -142,7 +140,7 @@ impl HttpPush {
         id: &CameraId,
         kind: &Kind,
         body: &mut Reader,
-    ) -> Result<(Splitter, Bytes), ApiError> {
+    ) -> Result<(Splitter, Vec<u8>), ApiError> {
         let max_bytes = self.ingest.registry.limits().frame.max_bytes;
         let headroom = envelope::headroom(id.as_str().len());
         let mut head = Vec::new();
@@ -170,7 +168,7 @@ impl HttpPush {
                 return Err(ApiError::new("not_jpeg", message));
             }
         };
-        Ok((splitter, head.into()))
+        Ok((splitter, head))
     }
 }
 
@@ -182,13 +180,14 @@ pub async fn push(
     Peer(from): Peer,
     lifetime: Lifetime,
     headers: HeaderMap,
-    body: Body,
+    upload: Upload,
 ) -> Result<Response, ApiError> {
     let length = headers.get(header::CONTENT_LENGTH).and_then(|it| it.to_str().ok()?.parse().ok());
     let kind = headers.get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok());
     let kind = kind.map_or(Kind::Unsaid, Kind::of);
     let tasks = lifetime.tasks.clone();
-    let mut body = Reader::new(body, lifetime);
+    let inflow = if kind == Kind::Still { upload.through_http() } else { upload.direct() };
+    let mut body = Reader::new(inflow, lifetime);
     // A client may close right behind its last byte, and the connection then drops this request;
     // what has arrived by then still counts.
     let taking = tasks.spawn(async move {
@@ -225,26 +224,27 @@ struct Stream {
 }
 
 impl Stream {
-    async fn run(&mut self, head: Bytes, body: &mut Reader) -> Result<(), Stop> {
-        let mut chunk = head;
-        loop {
-            let mut input = &chunk[..];
-            while let Some(piece) = match &mut self.splitter {
-                Splitter::Multipart(splitter) => splitter.next(&mut input)?,
-                Splitter::Jpegs(splitter) => splitter.next(&mut input)?,
-            } {
-                self.settle(piece)?;
-            }
-            match body.chunk(Some(&self.claim)).await? {
-                Some(next) => chunk = next,
-                None => break,
-            }
+    async fn run(&mut self, head: Vec<u8>, body: &mut Reader) -> Result<(), Stop> {
+        self.cut(&head)?;
+        drop(head);
+        while let Some(chunk) = body.chunk(Some(&self.claim)).await? {
+            self.cut(chunk)?;
         }
         let last = match &mut self.splitter {
             Splitter::Multipart(splitter) => splitter.finish(),
             Splitter::Jpegs(splitter) => splitter.finish(),
         };
         last.map_or(Ok(()), |piece| self.settle(piece))
+    }
+
+    fn cut(&mut self, mut input: &[u8]) -> Result<(), Stop> {
+        while let Some(piece) = match &mut self.splitter {
+            Splitter::Multipart(splitter) => splitter.next(&mut input)?,
+            Splitter::Jpegs(splitter) => splitter.next(&mut input)?,
+        } {
+            self.settle(piece)?;
+        }
+        Ok(())
     }
 
     fn settle(&mut self, piece: Piece) -> Result<(), Stop> {

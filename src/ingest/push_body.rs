@@ -2,16 +2,13 @@
 //!
 //! Belongs here: bytes on their way in. Does not: cameras, or what the bytes mean.
 
-use std::time::Duration;
+use std::{pin::Pin, time::Duration};
 
-use axum::body::{Body, HttpBody as _};
-use bytes::Bytes;
-use http_body_util::BodyExt as _;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
 use super::{claim::Claim, ending::End};
 use crate::{
-    net::{ApiError, Lifetime},
+    net::{ApiError, Inflow, Lifetime},
     relay::{CameraId, PublishError, Refused},
     wire::pieces::SplitError,
 };
@@ -85,13 +82,18 @@ impl From<SplitError> for Stop {
 
 /// A body, read with patience for [`STALL`], until shutdown.
 pub(super) struct Reader {
-    body: Body,
+    body: Inflow,
     lifetime: Lifetime,
+    /// When the last bytes came.
+    heard: Instant,
+    /// Looks at `heard` when it is over; set again only then, as a timer costs more than a look.
+    stall: Pin<Box<Sleep>>,
 }
 
 impl Reader {
-    pub(super) fn new(body: Body, lifetime: Lifetime) -> Self {
-        Self { body, lifetime }
+    pub(super) fn new(body: Inflow, lifetime: Lifetime) -> Self {
+        let heard = Instant::now();
+        Self { body, lifetime, heard, stall: Box::pin(sleep_until(heard + STALL)) }
     }
 
     pub(super) fn lifetime(&self) -> &Lifetime {
@@ -99,20 +101,15 @@ impl Reader {
     }
 
     /// The next bytes, `None` at the end. Ends early when `claim` has lost its camera.
-    pub(super) async fn chunk(&mut self, claim: Option<&Claim>) -> Result<Option<Bytes>, Stop> {
-        let body = &mut self.body;
-        let data = async move {
+    pub(super) async fn chunk(&mut self, claim: Option<&Claim>) -> Result<Option<&[u8]>, Stop> {
+        let stalled = async {
             loop {
-                match body.frame().await {
-                    None => return Ok(None),
-                    Some(Err(error)) => return Err(error),
-                    Some(Ok(frame)) => match frame.into_data() {
-                        Ok(data) if data.is_empty() => {}
-                        Ok(data) => return Ok(Some(data)),
-                        // Trailers.
-                        Err(_) => {}
-                    },
+                self.stall.as_mut().await;
+                let until = self.heard + STALL;
+                if until <= Instant::now() {
+                    return;
                 }
+                self.stall.as_mut().reset(until);
             }
         };
         let replaced = async {
@@ -124,37 +121,37 @@ impl Reader {
                 None => std::future::pending().await,
             }
         };
-        tokio::select! {
+        let data = tokio::select! {
             biased;
             () = self.lifetime.shutdown.cancelled() => {
-                Err(Stop { answer: PublishError::Draining.into(), reason: End::draining().reason })
+                let reason = End::draining().reason;
+                return Err(Stop { answer: PublishError::Draining.into(), reason });
             }
-            data = timeout(STALL, data) => match data {
-                Ok(Ok(data)) => Ok(data),
-                Ok(Err(error)) => {
-                    tracing::debug!(%error, "push broken off");
-                    Err(Stop::new("bad_request", "the body broke off", &End::gone().reason))
-                }
-                Err(_) => {
-                    let told = "no byte came for 10 s; a live push must not pause that long";
-                    Err(Stop::new("timeout", told, "no data from the publisher for 10 s"))
-                }
-            },
-            camera = replaced => Err(Stop::replaced(camera)),
-        }
+            data = self.body.next() => data,
+            camera = replaced => return Err(Stop::replaced(camera)),
+            () = stalled => {
+                let told = "no byte came for 10 s; a live push must not pause that long";
+                return Err(Stop::new("timeout", told, "no data from the publisher for 10 s"));
+            }
+        };
+        self.heard = Instant::now();
+        data.map_err(|error| {
+            tracing::debug!(%error, "push broken off");
+            Stop::new("bad_request", "the body broke off", &End::gone().reason)
+        })
     }
 
     /// Reads on for a moment, so that the answer arrives.
     pub(super) fn drain(self) {
-        let Self { mut body, lifetime } = self;
-        if body.is_end_stream() {
+        let Self { mut body, lifetime, .. } = self;
+        if body.is_done() {
             return;
         }
         lifetime.tasks.spawn(async move {
             let until = Instant::now() + DRAIN_TIME;
             let mut bytes = 0;
-            while let Ok(Some(Ok(frame))) = tokio::time::timeout_at(until, body.frame()).await {
-                bytes += frame.data_ref().map_or(0, Bytes::len);
+            while let Ok(Ok(more @ 1..)) = timeout_at(until, body.discard()).await {
+                bytes += more;
                 if bytes > DRAIN_BYTES {
                     break;
                 }

@@ -14,12 +14,12 @@
 mod pool;
 #[cfg(not(feature = "turbojpeg"))]
 mod pure;
-mod rungs;
-mod scaler;
-mod stills;
 #[cfg(feature = "turbojpeg")]
 #[path = "turbo.rs"]
 mod pure;
+mod rungs;
+mod scaler;
+mod stills;
 
 use std::num::NonZeroUsize;
 

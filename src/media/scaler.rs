@@ -90,7 +90,8 @@ impl Scaler {
 fn kept(jpeg: &[u8]) -> Vec<u8> {
     let turned = exif::orientation(jpeg);
     let mut kept = if turned > 1 { exif::segment(turned) } else { Vec::new() };
-    let profile = segments(jpeg).filter(|(marker, content)| *marker == APP2 && content.starts_with(ICC));
+    let profile =
+        segments(jpeg).filter(|(marker, content)| *marker == APP2 && content.starts_with(ICC));
     let profile: Vec<&[u8]> = profile.map(|(_, content)| content).collect();
     if profile.iter().map(|content| content.len()).sum::<usize>() <= MAX_PROFILE {
         for content in profile {

@@ -51,9 +51,7 @@ async fn make(still: &Still, pool: &Pool) -> Result<Frame, NotScaled> {
     }
     let turn = pool.turn().await;
     let made = turn
-        .run(move |scaler| {
-            scaler.scale(&frame.jpeg(), (frame.width, frame.height), rung, headroom)
-        })
+        .run(move |scaler| scaler.scale(&frame.jpeg(), (frame.width, frame.height), rung, headroom))
         .await;
     match made {
         Some((Ok(Some(buf)), _)) => still.made(buf),

@@ -64,8 +64,13 @@ impl Codec {
         decoder.set_scaling_factor(factor).map_err(error)?;
         let (w, h) = (factor.scale(header.width), factor.scale(header.height));
         self.decoded.resize(w * h * bytes, 0);
-        let pixels =
-            turbojpeg::Image { pixels: &mut self.decoded[..], width: w, pitch: w * bytes, height: h, format };
+        let pixels = turbojpeg::Image {
+            pixels: &mut self.decoded[..],
+            width: w,
+            pitch: w * bytes,
+            height: h,
+            format,
+        };
         decoder.decompress(jpeg, pixels).map_err(error)?;
 
         let small = if (w, h) == (width, height) {
@@ -74,8 +79,8 @@ impl Codec {
             let decoded = ImageRef::new(w as u32, h as u32, &self.decoded, pixel).map_err(error)?;
             self.scaled.resize(width * height * bytes, 0);
             let (to_width, to_height) = (u32::from(to.width), u32::from(to.height));
-            let mut scaled =
-                Image::from_slice_u8(to_width, to_height, &mut self.scaled, pixel).map_err(error)?;
+            let mut scaled = Image::from_slice_u8(to_width, to_height, &mut self.scaled, pixel)
+                .map_err(error)?;
             let how = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
             self.resizer.resize(&decoded, &mut scaled, &how).map_err(error)?;
             &self.scaled

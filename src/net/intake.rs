@@ -22,9 +22,10 @@ use tokio::{
 use tokio_tungstenite::{WebSocketStream, tungstenite::protocol::Role};
 
 use super::upgrade::server_config;
+use crate::wire::pieces::{room_after, trim};
 
-/// Room made for the first message; later ones get that of the one before and an eighth, so that a
-/// message is one read as a rule.
+/// Room made for the first message; later ones get that of the one before and some, so that a message
+/// is one read as a rule.
 const FIRST_GUESS: usize = 16 << 10;
 
 /// Room besides, so that many small messages are one read too.
@@ -124,7 +125,7 @@ impl<S> Intake<S> {
 
     /// Starts a new buffer with these bytes in it.
     fn renew(&mut self, begun: &[u8]) {
-        let room = self.last.1 + self.last.1 / 8 + SLACK;
+        let room = room_after(self.last.1) + SLACK;
         self.at = self.base();
         self.buf = Vec::with_capacity(self.headroom + room.max(begun.len()));
         self.buf.resize(self.at, 0);
@@ -172,10 +173,7 @@ impl<S> Intake<S> {
             self.buf.copy_within(from..from + payload, headroom);
             self.buf.truncate(headroom + payload);
         }
-        // Who keeps the message counts what is used; it must not hold much more than that.
-        if self.buf.capacity() > self.buf.len() + self.buf.len() / 4 {
-            self.buf.shrink_to_fit();
-        }
+        trim(&mut self.buf);
         // There is room, or nobody to take it.
         let _ = self.messages.try_send(std::mem::take(&mut self.buf));
         self.last = (header, payload);

@@ -89,7 +89,7 @@ impl Server {
                 Some(Err(_)) => Seen::Failed,
             },
             Some(message) = self.taken.recv() => {
-                assert!(message.capacity() <= message.len() * 5 / 4 + 64, "no waste is kept");
+                assert!(message.capacity() <= message.len() * 9 / 8, "no waste is kept");
                 Seen::Taken(message[HEADROOM..].to_vec())
             }
         }

@@ -4,6 +4,7 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use super::{
     answering::{Answer, Answering},
+    head_first::HeadFirst,
     options,
     stalled::GiveUp,
 };
@@ -113,10 +114,15 @@ async fn accept(
         lifetime.tasks.spawn(async move {
             let answering = Answering::default();
             let (begun, unsent) = (answering.clone(), answering.clone());
+            let stream = HeadFirst::new(stream);
+            let bodies = stream.bodies();
             let service = service_fn(move |mut request: Request<Incoming>| {
                 request.extensions_mut().insert(ConnectInfo(peer));
                 request.extensions_mut().insert(shared.clone());
                 request.extensions_mut().insert(place.clone());
+                if let Some(body) = bodies.undecided() {
+                    request.extensions_mut().insert(body);
+                }
                 let (answer, begun) = (router.clone().oneshot(request), begun.begin());
                 async move { answer.await.map(|response| Answer::of(response, begun)) }
             });

@@ -6,6 +6,7 @@
 
 mod answering;
 mod error;
+mod head_first;
 mod intake;
 mod listen;
 mod options;
@@ -13,6 +14,7 @@ mod request;
 mod stalled;
 mod talk;
 mod upgrade;
+mod upload;
 
 pub use error::ApiError;
 pub use intake::Intake;
@@ -21,6 +23,7 @@ pub use listen::{Lifetime, bind, serve, serve_viewers};
 pub use request::{Id, Peer, Query};
 pub use talk::{Ended, Talk};
 pub use upgrade::{WebSocketUpgrade, close, close_code, heartbeat, server_socket};
+pub use upload::{Inflow, Upload};
 
 /// A WebSocket as the ingest side uses it.
 pub type Socket = tokio_tungstenite::WebSocketStream<tokio::net::TcpStream>;

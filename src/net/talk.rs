@@ -11,7 +11,7 @@ use tokio::{
 };
 use tokio_tungstenite::{
     WebSocketStream,
-    tungstenite::{Error as SocketError, Message},
+    tungstenite::{Error as SocketError, Message, error::ProtocolError},
 };
 
 use super::{close, heartbeat};
@@ -30,6 +30,8 @@ pub enum Ended {
     Gone,
     /// It sent a message over the limit.
     TooLarge,
+    /// It sent what is against the WebSocket protocol (RFC 6455).
+    Malformed,
     /// Nothing was heard for [`heartbeat::SILENCE`].
     Silent,
     /// More is waiting for it than is kept.
@@ -123,6 +125,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
                 }
                 None => return Err(Ended::Gone),
                 Some(Err(SocketError::Capacity(_))) => return Err(Ended::TooLarge),
+                Some(Err(error)) if is_malformed(&error) => {
+                    tracing::debug!(%error, "WebSocket protocol broken");
+                    return Err(Ended::Malformed);
+                }
                 Some(Err(error)) => {
                     tracing::debug!(%error, "WebSocket lost");
                     return Err(Ended::Gone);
@@ -143,6 +149,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
         });
         let _ = flushed.await;
         close(self.socket, code, reason).await;
+    }
+}
+
+/// Whether an error tells of what the peer sent, and not of its connection.
+fn is_malformed(error: &SocketError) -> bool {
+    match error {
+        SocketError::Protocol(error) => *error != ProtocolError::ResetWithoutClosingHandshake,
+        SocketError::Utf8(_) => true,
+        _ => false,
     }
 }
 

@@ -23,7 +23,7 @@ use tokio_tungstenite::{
     },
 };
 
-use super::{ApiError, Lifetime, Peer, Place, Socket, stalled::GiveUp};
+use super::{ApiError, Lifetime, Peer, Place, Socket, head_first::HeadFirst, stalled::GiveUp};
 
 /// Close codes of `docs/protocol.md`.
 pub mod close_code {
@@ -89,9 +89,13 @@ impl WebSocketUpgrade {
                 Ok(upgraded) => upgraded,
                 Err(error) => return tracing::debug!(%error, "client left during the upgrade"),
             };
-            match upgraded.downcast::<TokioIo<GiveUp<TcpStream>>>() {
-                Ok(parts) => serve(parts.io.into_inner().into_inner(), parts.read_buf).await,
-                Err(_) => tracing::error!("a WebSocket came in over something that is not TCP"),
+            let parts = upgraded.downcast::<TokioIo<GiveUp<HeadFirst<TcpStream>>>>().ok();
+            let bare = parts.and_then(|parts| {
+                Some((parts.io.into_inner().into_inner().into_inner()?, parts.read_buf))
+            });
+            match bare {
+                Some((stream, read)) => serve(stream, read).await,
+                None => tracing::error!("a WebSocket came in over something that is not TCP"),
             }
             drop(place);
         });

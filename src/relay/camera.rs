@@ -12,8 +12,8 @@ use serde::Serialize;
 use tokio::sync::watch;
 
 use super::{
-    CameraId, Clock, Consumer, Demand, DropReason, Drops, Frame, Latest, NotScaled, Quality, Rung,
-    RungSnapshot, Viewing, Watch,
+    CameraId, Clock, Consumer, Demand, DropReason, Drops, Feed, Frame, Latest, NotScaled, Quality,
+    Rung, RungSnapshot, Viewing, Watch,
     scaled::{Counter, Rungs},
     track::{Budget, Track},
 };
@@ -120,12 +120,7 @@ struct Owner {
 }
 
 impl Camera {
-    pub(super) fn new(
-        id: CameraId,
-        budget: Arc<Budget>,
-        counter: Counter,
-        clock: Clock,
-    ) -> Self {
+    pub(super) fn new(id: CameraId, budget: Arc<Budget>, counter: Counter, clock: Clock) -> Self {
         let presence =
             Presence::Offline { since_us: clock.unix_us(), reason: "never published".into() };
         Self {
@@ -225,6 +220,11 @@ impl Camera {
     /// A reader that starts with the newest cached frame.
     pub fn consumer(&self) -> Consumer {
         self.track.consumer()
+    }
+
+    /// Its own pictures, to read.
+    pub fn source(&self) -> Feed {
+        Feed::new(self.track.clone())
     }
 
     /// Counts as a viewer for as long as the guard lives.

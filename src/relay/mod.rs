@@ -9,6 +9,7 @@
 //! their viewers; who makes them takes the [`Orders`]. A consumer never queues: it sees the
 //! newest frame and how many it skipped.
 
+mod bell;
 mod camera;
 mod clock;
 mod counters;
@@ -25,6 +26,7 @@ mod scaled;
 mod tests;
 mod track;
 
+pub use bell::{Bell, Rope};
 pub use camera::{CacheSnapshot, Camera, Presence, Publisher, Snapshot, Transport};
 pub use clock::Clock;
 pub use counters::{DropReason, Drops};
@@ -35,4 +37,4 @@ pub use producer::{Outcome, Producer, Refused, Stamp, plausible};
 pub use registry::{Limits, PublishError, Registry};
 pub use rung::{Quality, Rung};
 pub use scaled::{NotScaled, Orders, RungProducer, RungSnapshot, Still, Watch};
-pub use track::{Consumer, Demand, Next, Viewing};
+pub use track::{Consumer, Demand, Feed, Next, Viewing};

@@ -13,9 +13,7 @@ use parking_lot::Mutex;
 use thiserror::Error;
 use tokio::sync::watch;
 
-use super::{
-    Camera, CameraId, Clock, Orders, Producer, Publisher, scaled::Counter, track::Budget,
-};
+use super::{Camera, CameraId, Clock, Orders, Producer, Publisher, scaled::Counter, track::Budget};
 use crate::{telemetry::Seldom, wire::jpeg};
 
 /// Between two lines of publishers that are refused.
@@ -241,7 +239,12 @@ impl Registry {
                 None => return Err(self.full(id)),
             }
         }
-        let camera = Arc::new(Camera::new(id.clone(), self.budget.clone(), self.counter.clone(), self.clock));
+        let camera = Arc::new(Camera::new(
+            id.clone(),
+            self.budget.clone(),
+            self.counter.clone(),
+            self.clock,
+        ));
         self.cameras.insert(id.clone(), camera.clone());
         self.budget.cameras.fetch_add(1, Relaxed);
         Ok(camera)

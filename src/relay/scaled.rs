@@ -18,7 +18,7 @@ use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Camera, CameraId, Clock, Consumer, Demand, Frame, Latest, Quality, Rung, Viewing,
+    Camera, CameraId, Clock, Consumer, Demand, Feed, Frame, Latest, Quality, Rung, Viewing,
     track::{Budget, Track},
 };
 use crate::wire::{envelope, jpeg};
@@ -321,8 +321,7 @@ impl Still {
 
     /// The frame that the scaled picture in `buf`, behind the headroom, becomes.
     pub fn made(&self, buf: Vec<u8>) -> Result<Frame, NotScaled> {
-        rescaled(&self.frame, &self.camera, buf)
-            .map_err(|error| NotScaled::Bad(error.to_string()))
+        rescaled(&self.frame, &self.camera, buf).map_err(|error| NotScaled::Bad(error.to_string()))
     }
 
     /// Whether nobody waits for it any more.
@@ -353,7 +352,7 @@ fn rescaled(source: &Frame, camera: &CameraId, buf: Vec<u8>) -> Result<Frame, jp
 #[derive(Debug)]
 pub struct Watch {
     quality: Quality,
-    track: Arc<Track>,
+    feed: Feed,
     _viewing: (Viewing, Option<Viewing>),
 }
 
@@ -361,14 +360,14 @@ impl Watch {
     pub(super) fn new(camera: &Arc<Camera>, quality: Quality) -> Self {
         // Who watches a rung watches the camera.
         let viewing = camera.viewing();
-        let (track, of_rung) = match quality {
-            Quality::Source => (camera.track.clone(), None),
+        let (feed, of_rung) = match quality {
+            Quality::Source => (camera.source(), None),
             Quality::Rung(rung) => {
                 let (track, of_rung) = camera.rungs().watch(camera, rung);
-                (track, Some(of_rung))
+                (Feed::new(track), Some(of_rung))
             }
         };
-        Self { quality, track, _viewing: (viewing, of_rung) }
+        Self { quality, feed, _viewing: (viewing, of_rung) }
     }
 
     /// Which.
@@ -376,13 +375,8 @@ impl Watch {
         self.quality
     }
 
-    /// The newest frame; `None` of a rung that is only just being made.
-    pub fn latest(&self) -> Option<Arc<Latest>> {
-        self.track.latest()
-    }
-
-    /// A reader that starts with the newest frame.
-    pub fn consumer(&self) -> Consumer {
-        self.track.consumer()
+    /// What there is to see.
+    pub fn feed(&self) -> &Feed {
+        &self.feed
     }
 }

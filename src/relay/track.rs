@@ -16,7 +16,8 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::{
-    Frame, Latest,
+    Bell, Frame, Latest, Rope,
+    bell::Pull,
     meter::Meter,
     ring::{Bounds, Ring},
 };
@@ -70,6 +71,8 @@ pub(super) struct State {
     pub seq: u64,
     /// When the newest frame, or the same bytes again, came last.
     pub confirmed_at: Option<Instant>,
+    /// Who is told of each new frame; a few writers at the most.
+    ropes: Vec<Arc<Pull>>,
 }
 
 impl Track {
@@ -82,6 +85,7 @@ impl Track {
                 meter: Meter::new(now),
                 seq: 0,
                 confirmed_at: None,
+                ropes: Vec::new(),
             }),
             budget,
         }
@@ -99,10 +103,23 @@ impl Track {
             slot.latest = Some(latest);
             slot.count += 1;
         });
+        state.ropes.retain(|rope| rope.pull());
+    }
+
+    /// Rings `bell` with `key` at each frame from now on, for as long as the rope lives.
+    pub(super) fn hang(&self, bell: &Bell, key: usize) -> Rope {
+        let (rope, pull) = bell.rope(key);
+        self.state.lock().ropes.push(pull);
+        rope
     }
 
     pub(super) fn latest(&self) -> Option<Arc<Latest>> {
         self.slot.borrow().latest.clone()
+    }
+
+    fn newest(&self) -> Option<(Arc<Latest>, u64)> {
+        let slot = self.slot.borrow();
+        Some((slot.latest.clone()?, slot.count))
     }
 
     /// Evicts what has aged, for cameras that get no frames.
@@ -194,6 +211,37 @@ impl Consumer {
         // Of those above it only the newest is still to be had.
         let above = slot.latest.as_ref().is_some_and(|latest| latest.seq > seq);
         (self.cursor, self.count) = (seq, slot.count.saturating_sub(u64::from(above)));
+    }
+}
+
+/// One track to look at, for who reads many of them and keeps its own cursors.
+#[derive(Debug, Clone)]
+pub struct Feed(Arc<Track>);
+
+impl Feed {
+    pub(super) fn new(track: Arc<Track>) -> Self {
+        Self(track)
+    }
+
+    /// The newest frame, however old; `None` before the first, and of a rung that is only just being
+    /// made.
+    pub fn latest(&self) -> Option<Arc<Latest>> {
+        self.0.latest()
+    }
+
+    /// The newest frame, and how many there were up to it: of a rung their numbers have gaps.
+    pub fn newest(&self) -> Option<(Arc<Latest>, u64)> {
+        self.0.newest()
+    }
+
+    /// A reader that starts with the newest frame.
+    pub fn consumer(&self) -> Consumer {
+        self.0.consumer()
+    }
+
+    /// Rings `bell` with `key` at each frame from now on, for as long as the rope lives.
+    pub fn hang(&self, bell: &Bell, key: usize) -> Rope {
+        self.0.hang(bell, key)
     }
 }
 

@@ -163,18 +163,7 @@ impl From<RungSnapshot> for Rung {
             encode_ms,
             lowered,
         } = snapshot;
-        Self {
-            rung,
-            width,
-            viewers,
-            frames,
-            failed,
-            fps,
-            due_fps,
-            bytes_per_s,
-            encode_ms,
-            lowered,
-        }
+        Self { rung, width, viewers, frames, failed, fps, due_fps, bytes_per_s, encode_ms, lowered }
     }
 }
 

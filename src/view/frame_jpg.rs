@@ -191,12 +191,7 @@ pub(super) async fn frame(
 
 /// A frame on a rung: the one that is made for viewers anyway, or one made for this request and those
 /// that ask for the same.
-async fn scaled(
-    camera: &Camera,
-    frame: Frame,
-    rung: Rung,
-    wish: Wish,
-) -> Result<Frame, ApiError> {
+async fn scaled(camera: &Camera, frame: Frame, rung: Rung, wish: Wish) -> Result<Frame, ApiError> {
     let after = match wish {
         Wish::Newest => Some(0),
         Wish::After(seq, _) => Some(seq.min(frame.seq - 1)),
@@ -210,7 +205,8 @@ async fn scaled(
         return Ok(shown);
     }
     let made = tokio::time::timeout(SCALE_TIMEOUT, camera.scaled(&frame, rung)).await;
-    made.unwrap_or(Err(NotScaled::Busy)).map_err(|error| ApiError::new(error.code(), error.to_string()))
+    made.unwrap_or(Err(NotScaled::Busy))
+        .map_err(|error| ApiError::new(error.code(), error.to_string()))
 }
 
 /// Waits until the camera has a frame above `after`. False when none came within `patience`, or

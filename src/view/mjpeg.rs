@@ -187,7 +187,7 @@ impl Parts {
     ) -> Self {
         let watch = camera.watch(quality);
         Self {
-            consumer: watch.consumer(),
+            consumer: watch.feed().consumer(),
             pacer: Pacer::new(fps),
             after: layout.after.to_owned().into(),
             clock: rest.view.registry.clock(),

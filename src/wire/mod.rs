@@ -3,6 +3,7 @@
 //! Belongs here: layouts, parsing, limits, the messages' types. Does not: sockets, clocks, async,
 //! or any knowledge of who is connected.
 
+pub mod chunks;
 pub mod envelope;
 pub mod exif;
 pub mod fragment;

@@ -11,6 +11,22 @@ const FIRST_GUESS: usize = 64 << 10;
 /// A frame that grows beyond this many times the limit is no frame; the stream ends.
 const ENDLESS: u64 = 4;
 
+/// A frame may keep memory beyond its bytes, which the cache counts, of at most one part in so many.
+const SPARE: usize = 8;
+
+/// Gives back what a complete frame's buffer holds too much.
+pub fn trim(buf: &mut Vec<u8>) {
+    if buf.capacity() > buf.len() + buf.len() / SPARE {
+        buf.shrink_to_fit();
+    }
+}
+
+/// Room for the frame after one of `len` bytes: half of what it may keep unused, so that one as large
+/// or a little smaller needs no trimming.
+pub fn room_after(len: usize) -> usize {
+    len + len / (2 * SPARE)
+}
+
 /// What a splitter found in the bytes given to it.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
@@ -121,11 +137,8 @@ impl FrameBuf {
             return Piece::TooLarge { bytes: self.seen.max(self.announced) };
         }
         let len = buf.len().saturating_sub(self.headroom);
-        self.guess = (len + len / 8).min(self.max_bytes);
-        // The cache counts what is used; it must not hold much more than that.
-        if buf.capacity() > buf.len() + buf.len() / 4 {
-            buf.shrink_to_fit();
-        }
+        self.guess = room_after(len).min(self.max_bytes);
+        trim(&mut buf);
         Piece::Frame(buf)
     }
 

@@ -15,9 +15,11 @@ import { Server } from "./server.ts";
 
 const ARTIFACTS = fileURLToPath(new URL("../../artifacts/", import.meta.url));
 
+/** A camera that gives 30 frames a second; 20 unless told otherwise. */
+export const FAKE_CAMERA = "--use-fake-device-for-media-stream=fps=30";
+
 const CAMERA_FLAGS = [
-  // The fake camera gives 20 frames a second unless told otherwise.
-  "--use-fake-device-for-media-stream=fps=30",
+  FAKE_CAMERA,
   "--use-fake-ui-for-media-stream",
 ];
 
@@ -38,8 +40,14 @@ export class Stage {
     return server;
   }
 
+  /** A browser with a fake camera that every page may use. */
   async browser(...flags: string[]): Promise<Browser> {
-    const browser = await chromium.launch({ executablePath: findChromium(), args: [...FLAGS, ...CAMERA_FLAGS, ...flags] });
+    return this.bareBrowser(...CAMERA_FLAGS, ...flags);
+  }
+
+  /** A browser without a camera, and with nobody who answers when it asks for permission. */
+  async bareBrowser(...flags: string[]): Promise<Browser> {
+    const browser = await chromium.launch({ executablePath: findChromium(), args: [...FLAGS, ...flags] });
     this.#closers.push(() => browser.close());
     return browser;
   }

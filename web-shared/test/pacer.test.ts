@@ -30,6 +30,34 @@ describe("Pacer", () => {
     expect(takenInTenSeconds(20, 30)).toBeLessThanOrEqual(205);
   });
 
+  it("keeps the rate exactly over an hour, at every rate and with jitter", () => {
+    for (let fps = 1; fps <= 30; fps += 1) {
+      const pacer = new Pacer(fps);
+      let taken = 0;
+      const seconds = 3_600;
+      for (let index = 0; index < seconds * 30; index += 1) {
+        // Up to 6 ms early or late, without a pattern that fits the rates.
+        if (pacer.take((index * 1000) / 30 + 6 * Math.sin(index * 1.7))) taken += 1;
+      }
+      expect(Math.abs(taken - fps * seconds), `${fps} fps`).toBeLessThanOrEqual(2);
+    }
+  });
+
+  it("takes up another rate at once, without a burst or a gap", () => {
+    const pacer = new Pacer(30);
+    const takenAt = (fromMs: number, toMs: number): number[] => {
+      const times = Array.from({ length: Math.round(((toMs - fromMs) * 30) / 1000) }, (_, index) => fromMs + (index * 1000) / 30);
+      return times.filter((at) => pacer.take(at));
+    };
+    expect(takenAt(0, 1_000)).toHaveLength(30);
+    pacer.fps = 5;
+    const slow = takenAt(1_000, 3_000);
+    expect(slow).toHaveLength(10);
+    expect((slow[0] ?? 0) - 1_000 + 1000 / 30).toBeCloseTo(200, -2);
+    pacer.fps = 30;
+    expect(takenAt(3_000, 4_000).length).toBeGreaterThanOrEqual(29);
+  });
+
   it("does not make up for a gap in a burst", () => {
     const pacer = new Pacer(10);
     pacer.take(0);

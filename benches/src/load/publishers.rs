@@ -21,12 +21,14 @@ const MASK: [u8; 4] = [0x37, 0xFA, 0x21, 0x3D];
 const BOUNDARY: &str = "frame";
 
 /// How frames go in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Door {
     /// `GET /publish/{camera}` with an upgrade.
     WebSocket,
-    /// `POST /publish/{camera}` of `multipart/x-mixed-replace`.
+    /// `POST /publish/{camera}` of `multipart/x-mixed-replace` that says its length.
     Http,
+    /// The same with `Transfer-Encoding: chunked`, as ffmpeg sends it: a chunk a part.
+    Chunked,
 }
 
 /// Running publishers; they end when this is dropped.
@@ -87,12 +89,16 @@ fn connect(addr: SocketAddr, camera: &str, door: Door) -> io::Result<TcpStream> 
              Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
              Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         ),
-        Door::Http => format!(
-            "POST /publish/{camera} HTTP/1.1\r\nHost: {addr}\r\n\
-             Content-Type: multipart/x-mixed-replace; boundary={BOUNDARY}\r\n\
-             Content-Length: {}\r\n\r\n",
-            u64::MAX >> 2
-        ),
+        Door::Http | Door::Chunked => {
+            let body = match door {
+                Door::Chunked => "Transfer-Encoding: chunked".to_owned(),
+                _ => format!("Content-Length: {}", u64::MAX >> 2),
+            };
+            format!(
+                "POST /publish/{camera} HTTP/1.1\r\nHost: {addr}\r\n\
+                 Content-Type: multipart/x-mixed-replace; boundary={BOUNDARY}\r\n{body}\r\n\r\n"
+            )
+        }
     };
     socket.write_all(head.as_bytes())?;
     if door == Door::WebSocket {
@@ -127,12 +133,15 @@ impl Ready {
                 bytes.extend((len as u64).to_be_bytes());
                 bytes.extend(MASK);
             }
-            Door::Http => bytes.extend(
-                format!(
+            Door::Http | Door::Chunked => {
+                let head = format!(
                     "--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len}\r\n\r\n"
-                )
-                .bytes(),
-            ),
+                );
+                if door == Door::Chunked {
+                    bytes.extend(format!("{:x}\r\n", head.len() + len + 2).bytes());
+                }
+                bytes.extend(head.bytes());
+            }
         }
         let jpeg_at = bytes.len();
         bytes.extend(jpeg);
@@ -140,6 +149,9 @@ impl Ready {
         if masked {
             mask(&mut bytes[jpeg_at..]);
         } else {
+            bytes.extend(b"\r\n");
+        }
+        if door == Door::Chunked {
             bytes.extend(b"\r\n");
         }
         Self { bytes, jpeg_at, masked }

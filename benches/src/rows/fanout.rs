@@ -1,27 +1,26 @@
 //! Fan-out: CPU time, delivery and delay of a frame handed to many viewers, against the floor.
 
-use std::{collections::BTreeMap, io, thread, time::Duration};
+use std::io;
 
-use super::Effort;
+use super::{
+    Effort,
+    turns::{self, Figures, Side},
+};
 use crate::{
-    load::{Door, Habits, Publishers, Viewers, median},
+    load::median,
     report::{Goal, Section, show},
     servers::Mode,
-    subject::{Kind, Subject},
+    subject::Kind,
 };
 
 /// Bytes of a frame: 640×480 at the usual quality.
 pub const FRAME: usize = 30_000;
 pub const FPS: f64 = 30.0;
-/// From the last viewer's request until counting begins.
-const WARM_UP: Duration = Duration::from_secs(2);
-/// With many cameras, until their caches are full: until then every frame takes new memory.
-const FILL: Duration = Duration::from_secs(11);
 
-const SUBJECTS: [Kind; 8] = [
-    Kind::Own(Mode::Floor, 1),
-    Kind::Framecast(1),
-    Kind::Framecast(2),
+/// Fed in turns, as their ratios are what must hold.
+const HELD: [Kind; 3] = [Kind::Own(Mode::Floor, 1), Kind::Framecast(1), Kind::Framecast(2)];
+/// One after the other.
+const OTHERS: [Kind; 5] = [
     Kind::Own(Mode::Tasks, 1),
     Kind::Own(Mode::Tasks, 2),
     Kind::Own(Mode::Sinks, 2),
@@ -29,76 +28,59 @@ const SUBJECTS: [Kind; 8] = [
     Kind::NodeWs,
 ];
 
-/// Places in [`SUBJECTS`]. One worker is what a server on one core has by itself.
+/// Places in [`HELD`]. One worker is what a server on one core has by itself.
+const FLOOR: usize = 0;
 const ONE_WORKER: usize = 1;
 const TWO_WORKERS: usize = 2;
 
 /// (cameras, viewers of each).
 const CASES: [(usize, usize); 4] = [(1, 100), (1, 800), (1, 2000), (100, 8)];
 
-/// What one server did in one case.
-#[derive(Debug, Clone, Copy)]
-pub struct Figures {
-    /// CPU time of the server a delivered frame.
-    pub us: f64,
-    /// Share of the frames that should have come.
-    pub delivered: f64,
-    pub p50_ms: f64,
-    pub p99_ms: f64,
-    pub rss_mb: f64,
-}
+/// Turns of each server in one case: those of [`HELD`], then those of [`OTHERS`].
+type Case = Vec<(Kind, Vec<Figures>)>;
 
 pub fn run(effort: Effort) -> io::Result<Section> {
-    let mut all: BTreeMap<(usize, usize), Vec<Figures>> = BTreeMap::new();
+    let mut all: Vec<Case> = CASES.iter().map(|_| Case::new()).collect();
     for round in 0..effort.rounds {
-        for (case, &(cameras, viewers)) in CASES.iter().enumerate() {
-            for (subject, &kind) in SUBJECTS.iter().enumerate() {
-                let figures = measure(kind, &[], cameras, viewers, effort.seconds)?;
+        for (&(cameras, viewers), case) in CASES.iter().zip(&mut all) {
+            let mut measured = measure(&HELD, &[], cameras, viewers, effort.seconds)?;
+            for kind in OTHERS {
+                measured.extend(measure(&[kind], &[], cameras, viewers, effort.seconds)?);
+            }
+            for (kind, turns) in measured {
+                let figures = Figures::median(&turns);
                 eprintln!("round {round}, {cameras} × {viewers}, {}: {figures:.2?}", kind.name());
-                all.entry((case, subject)).or_default().push(figures);
+                match case.iter_mut().find(|(known, _)| *known == kind) {
+                    Some((_, known)) => known.extend(turns),
+                    None => case.push((kind, turns)),
+                }
             }
         }
     }
     Ok(section(&all))
 }
 
-/// One server in one case.
+/// Servers in one case, fed in turns of a second, so many each.
 pub fn measure(
-    kind: Kind,
+    kinds: &[Kind],
     options: &[&str],
     cameras: usize,
     viewers: usize,
-    seconds: u64,
-) -> io::Result<Figures> {
-    let server = Subject::start_with(kind, options, &[crate::sys::SERVER_CORE])?;
-    let ids: Vec<String> = (0..cameras).map(|camera| format!("cam-{camera}")).collect();
-    let _publishers = Publishers::start(server.ingest, &ids, Door::WebSocket, FRAME, FPS)?;
-    let load = Viewers::start()?;
-    for id in &ids {
-        load.add(server.view, &format!("/stream?cameras={id}"), viewers, Habits::default())?;
-    }
-    thread::sleep(if cameras > 1 { FILL } else { WARM_UP });
-    let before = server.cpu()?;
-    let window = load.watch(Duration::from_secs(seconds));
-    let cpu = server.cpu()? - before;
-    let due = (cameras * viewers) as f64 * FPS * seconds as f64;
-    Ok(Figures {
-        us: cpu.as_secs_f64() * 1e6 / window.frames as f64,
-        delivered: window.frames as f64 / due,
-        p50_ms: window.age_ms(0.5),
-        p99_ms: window.age_ms(0.99),
-        rss_mb: server.rss()? as f64 / 1e6,
-    })
+    turns: u64,
+) -> io::Result<Case> {
+    let sides = kinds.iter().map(|&kind| Side::start(kind, options, cameras, viewers));
+    let figures = turns::compare(&sides.collect::<io::Result<Vec<_>>>()?, turns)?;
+    Ok(kinds.iter().copied().zip(figures).collect())
 }
 
-fn section(all: &BTreeMap<(usize, usize), Vec<Figures>>) -> Section {
-    let of = |case, subject, figure: fn(&Figures) -> f64| {
-        median(all[&(case, subject)].iter().map(figure))
+fn section(all: &[Case]) -> Section {
+    let of = |case: usize, subject: usize, figure: fn(&Figures) -> f64| {
+        median(all[case][subject].1.iter().map(figure))
     };
-    // Against the floor of the same round, which saw the same machine.
-    let ratio = |case, subject, figure: fn(&Figures) -> f64| {
-        let pairs = all[&(case, subject)].iter().zip(&all[&(case, 0)]);
-        median(pairs.map(|(subject, floor)| figure(subject) / figure(floor)))
+    // Of turns that came one after the other, which saw the same machine.
+    let against = |case: usize, subject: usize, base: usize, figure: fn(&Figures) -> f64| {
+        let pairs = all[case][subject].1.iter().zip(&all[case][base].1);
+        median(pairs.map(|(subject, base)| figure(subject) / figure(base)))
     };
     let mut table = vec![vec!["server".to_owned()]];
     for (cameras, viewers) in CASES {
@@ -106,13 +88,13 @@ fn section(all: &BTreeMap<(usize, usize), Vec<Figures>>) -> Section {
         table[0].push(format!("{cameras} camera{s} × {viewers}: µs a frame (ratio), p50 / p99 ms"));
     }
     table[0].push("memory at 2000, MB".to_owned());
-    for (subject, kind) in SUBJECTS.iter().enumerate() {
+    for (subject, (kind, _)) in all[0].iter().enumerate() {
         let mut row = vec![kind.name()];
         for case in 0..CASES.len() {
             row.push(format!(
                 "{} ({}), {} / {}{}",
                 show(of(case, subject, |f| f.us), ""),
-                show(ratio(case, subject, |f| f.us), "×"),
+                show(against(case, subject, FLOOR, |f| f.us), "×"),
                 show(of(case, subject, |f| f.p50_ms), ""),
                 show(of(case, subject, |f| f.p99_ms), ""),
                 match of(case, subject, |f| f.delivered) {
@@ -130,13 +112,13 @@ fn section(all: &BTreeMap<(usize, usize), Vec<Figures>>) -> Section {
         let at = format!("{cameras} × {viewers} viewers");
         goals.push(Goal::at_most(
             format!("CPU a delivered frame against the floor, {at}"),
-            ratio(case, ONE_WORKER, |f| f.us),
+            against(case, ONE_WORKER, FLOOR, |f| f.us),
             bound,
             "×",
         ));
         goals.push(Goal::at_most(
             format!("p99 against the floor's, {at}"),
-            ratio(case, ONE_WORKER, |f| f.p99_ms),
+            against(case, ONE_WORKER, FLOOR, |f| f.p99_ms),
             1.5,
             "×",
         ));
@@ -146,10 +128,9 @@ fn section(all: &BTreeMap<(usize, usize), Vec<Figures>>) -> Section {
             99.5,
             "%",
         ));
-        let rounds = all[&(case, TWO_WORKERS)].iter().zip(&all[&(case, ONE_WORKER)]);
         goals.push(Goal::at_most(
             format!("CPU a delivered frame with two workers against one, {at}"),
-            median(rounds.map(|(two, one)| two.us / one.us)),
+            against(case, TWO_WORKERS, ONE_WORKER, |f| f.us),
             1.0,
             "×",
         ));
@@ -160,7 +141,9 @@ fn section(all: &BTreeMap<(usize, usize), Vec<Figures>>) -> Section {
         how: "Cameras of 30 KB frames at 30 fps over the publish WebSocket; each viewer is a socket whose \
               reader looks at a message's first bytes and lets the kernel discard the rest. The server \
               has one core, also with two workers. The floor is one thread of this benchmark that hands \
-              ready bytes to each socket: no cache, no limits, no pacing."
+              ready bytes to each socket: no cache, no limits, no pacing. The floor and framecast are fed \
+              in turns of a second, and a ratio is the median of such turns; the others came one after \
+              the other."
             .into(),
         goals,
         table,

@@ -39,7 +39,7 @@ const CAMERAS_A_VIEWER: usize = 10;
 
 /// One door, some cameras, nobody watching.
 #[derive(Debug, Clone, Copy)]
-struct Figures {
+pub struct Figures {
     /// CPU time of the server a frame.
     us: f64,
     /// Share of the frames sent that became the camera's newest; 1 for the floor, which does not
@@ -85,7 +85,8 @@ fn ids(cameras: usize) -> Vec<String> {
     (0..cameras).map(|camera| format!("cam-{camera}")).collect()
 }
 
-fn push(kind: Kind, door: Door, cameras: usize, seconds: u64) -> io::Result<Figures> {
+/// Measures one door.
+pub fn push(kind: Kind, door: Door, cameras: usize, seconds: u64) -> io::Result<Figures> {
     let server = Subject::start(kind)?;
     let publishers = Publishers::start(server.ingest, &ids(cameras), door, FRAME, FPS)?;
     let keeps = matches!(kind, Kind::Framecast(_));
@@ -168,6 +169,7 @@ fn section(
         let name = match door {
             Door::WebSocket => "WebSocket",
             Door::Http => "HTTP multipart",
+            Door::Chunked => "HTTP multipart in chunks",
         };
         let at = format!("{name}, {cameras} camera{}", if cameras == 1 { "" } else { "s" });
         let taken = median(doors[&(case, 1)].iter().map(|f| f.taken));

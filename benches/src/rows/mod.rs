@@ -14,7 +14,7 @@ mod turns;
 
 use std::{io, time::Duration};
 
-pub use self::fanout::measure as fanout;
+pub use self::{fanout::measure as fanout, ingest::push as door, turns::Figures};
 use crate::report::Section;
 
 /// How thoroughly to measure.

@@ -54,7 +54,8 @@ pub fn run(effort: Effort) -> io::Result<Section> {
             Side::start(kind, &[], CASES[0], VIEWERS)?,
             Side::start(kind, &with, CASES[0], VIEWERS)?,
         ];
-        let figures = turns::compare(sides, 2 * effort.seconds)?;
+        let turns = turns::compare(&sides, 2 * effort.seconds)?;
+        let figures = [0, 1].map(|side| Figures::median(&turns[side]));
         eprintln!("round {round}: without and with {figures:.2?}");
         rounds.push(figures);
         for cameras in CASES {

@@ -94,7 +94,8 @@ fn measure(kind: Kind, receive_buffer: Option<usize>) -> io::Result<Figures> {
     let [alone, beside] = [side()?, side()?];
     beside.load.add(beside.server.view, "/stream?cameras=cam-0", PAUSED, habits)?;
     beside.load.pause(STOPPERS);
-    let [alone, beside] = turns::compare([alone, beside], TURNS)?;
+    let turns = turns::compare(&[alone, beside], TURNS)?;
+    let [alone, beside] = [0, 1].map(|side| turns::Figures::median(&turns[side]));
     Ok(Figures { alone, beside, user, kernel, kernel_mean, resumed })
 }
 

@@ -21,13 +21,34 @@ pub struct Side {
     pub load: Viewers,
 }
 
-/// The medians of its turns.
-#[derive(Debug)]
+/// What a side did in one turn, or the medians of its turns.
+#[derive(Debug, Clone, Copy)]
 pub struct Figures {
+    /// Share of the frames that should have come.
+    pub delivered: f64,
     pub p50_ms: f64,
     pub p99_ms: f64,
     /// CPU time of the server a second.
     pub cpu: f64,
+    /// The same a delivered frame, in microseconds.
+    pub us: f64,
+    /// Memory that the server holds, in millions of bytes.
+    pub rss_mb: f64,
+}
+
+impl Figures {
+    /// Each figure's median.
+    pub fn median(turns: &[Self]) -> Self {
+        let of = |figure: fn(&Self) -> f64| median(turns.iter().map(figure));
+        Self {
+            delivered: of(|turn| turn.delivered),
+            p50_ms: of(|turn| turn.p50_ms),
+            p99_ms: of(|turn| turn.p99_ms),
+            cpu: of(|turn| turn.cpu),
+            us: of(|turn| turn.us),
+            rss_mb: of(|turn| turn.rss_mb),
+        }
+    }
 }
 
 impl Side {
@@ -49,26 +70,29 @@ impl Side {
         thread::sleep(SETTLE);
         let before = self.server.cpu()?;
         let window = self.load.watch(TURN);
-        let cpu = self.server.cpu()? - before;
+        let cpu = (self.server.cpu()? - before).as_secs_f64();
+        let due = window.viewers as f64 * FPS * TURN.as_secs_f64();
         Ok(Figures {
+            delivered: window.frames as f64 / due,
             p50_ms: window.age_ms(0.5),
             p99_ms: window.age_ms(0.99),
-            cpu: cpu.as_secs_f64() / TURN.as_secs_f64(),
+            cpu: cpu / TURN.as_secs_f64(),
+            us: cpu * 1e6 / window.frames as f64,
+            rss_mb: self.server.rss()? as f64 / 1e6,
         })
     }
 }
 
-/// Gives each side so many turns.
-pub fn compare(sides: [Side; 2], turns: u64) -> io::Result<[Figures; 2]> {
-    let mut all = [Vec::new(), Vec::new()];
-    for _ in 0..turns {
+/// Gives each side so many turns, after one that is not counted; answers with each side's.
+pub fn compare(sides: &[Side], turns: u64) -> io::Result<Vec<Vec<Figures>>> {
+    let mut all = vec![Vec::new(); sides.len()];
+    for turn in 0..=turns {
         for (side, all) in sides.iter().zip(&mut all) {
-            all.push(side.turn()?);
+            let figures = side.turn()?;
+            if turn > 0 {
+                all.push(figures);
+            }
         }
     }
-    Ok(all.map(|all| Figures {
-        p50_ms: median(all.iter().map(|turn| turn.p50_ms)),
-        p99_ms: median(all.iter().map(|turn| turn.p99_ms)),
-        cpu: median(all.iter().map(|turn| turn.cpu)),
-    }))
+    Ok(all)
 }

@@ -1,20 +1,24 @@
-// The camera itself: listing, opening, and plain words for what goes wrong with it.
+// The camera itself: listing, choosing, opening. What goes wrong with it is in trouble.ts.
+
+import { CameraError, describeCameraError, whyNoDevices } from "./trouble.ts";
 
 export interface CameraChoice {
   deviceId: string;
   label: string;
 }
 
-/** A camera that could not be opened or was lost, in words for a person. */
-export class CameraError extends Error {
-  /** Whether plugging a camera in, or freeing it, can mend it without the person coming back. */
-  readonly mayReturn: boolean;
+/** What the open camera can do, where the browser tells. Sizes in pixels, in the camera's own direction. */
+export interface CameraOffers {
+  width: number;
+  height: number;
+}
 
-  constructor(message: string, mayReturn: boolean) {
-    super(message);
-    this.name = "CameraError";
-    this.mayReturn = mayReturn;
-  }
+export interface CameraWish {
+  /** As in `Options`. */
+  device: string;
+  width: number;
+  height: number;
+  fps: number;
 }
 
 /** Browsers hide the interface altogether on insecure pages. */
@@ -22,7 +26,7 @@ function devices(): MediaDevices | undefined {
   return (navigator as { mediaDevices?: MediaDevices }).mediaDevices;
 }
 
-/** The cameras there are. Without permission, browsers give no names; then they are numbered. */
+/** The cameras there are. Without permission, browsers give no names and at most one nameless device. */
 export async function listCameras(): Promise<CameraChoice[]> {
   const all = (await devices()?.enumerateDevices()) ?? [];
   return all
@@ -37,52 +41,54 @@ export function watchCameras(changed: () => void): () => void {
   return () => source?.removeEventListener("devicechange", changed);
 }
 
-/**
- * Opens a camera, or the browser's default where `deviceId` is empty. The caller stops the track.
- * Throws a `CameraError`.
- */
-export async function openCamera(deviceId: string, wanted: { width: number; height: number; fps: number }): Promise<MediaStreamTrack> {
+/** The device that is meant: by its id, or by a part of its name, whatever the case. */
+export function findCamera(device: string, cameras: readonly CameraChoice[]): CameraChoice | undefined {
+  const wanted = device.toLowerCase();
+  return cameras.find(({ deviceId }) => deviceId === device) ?? cameras.find(({ label }) => label.toLowerCase().includes(wanted));
+}
+
+const FACING: Readonly<Record<string, string>> = { front: "user", back: "environment" };
+
+/** Opens a camera. The caller stops the track. Throws a `CameraError`. */
+export async function openCamera(wish: CameraWish): Promise<MediaStreamTrack> {
   const source = devices();
-  if (source === undefined) throw new CameraError(whyNoDevices(), false);
+  if (source === undefined) throw whyNoDevices() ?? new CameraError("unsupported", "This browser cannot use cameras.");
   try {
-    const stream = await source.getUserMedia({
-      audio: false,
-      video: {
-        width: { ideal: wanted.width },
-        height: { ideal: wanted.height },
-        frameRate: { ideal: wanted.fps },
-        ...(deviceId === "" ? {} : { deviceId: { exact: deviceId } }),
-      },
-    });
-    const [track] = stream.getVideoTracks();
-    if (track === undefined) throw new CameraError("The browser gave no picture from this camera.", true);
-    return track;
+    return await open(source, wish, await constraintOf(source, wish));
   } catch (error) {
-    throw error instanceof CameraError ? error : describeCameraError(error);
+    throw error instanceof CameraError ? error : describeCameraError(error, wish.device !== "");
   }
 }
 
-function whyNoDevices(): string {
-  return globalThis.isSecureContext
-    ? "This browser cannot use cameras."
-    : "Browsers open cameras only on secure pages. Open this page over https, or on the camera's own computer as http://localhost.";
+async function open(source: MediaDevices, wish: Omit<CameraWish, "device">, which: MediaTrackConstraints): Promise<MediaStreamTrack> {
+  const video = { width: { ideal: wish.width }, height: { ideal: wish.height }, frameRate: { ideal: wish.fps }, ...which };
+  const [track] = (await source.getUserMedia({ audio: false, video })).getVideoTracks();
+  if (track === undefined) throw new CameraError("stalled", "The browser gave no picture from this camera.");
+  return track;
 }
 
-/** The browser's error names, in words that say what to do. */
-export function describeCameraError(error: unknown): CameraError {
-  const name = error instanceof Error || error instanceof DOMException ? error.name : "";
-  switch (name) {
-    case "NotAllowedError":
-    case "SecurityError":
-      return new CameraError("The camera is blocked for this page. Allow it beside the page's address, then start again.", false);
-    case "NotFoundError":
-      return new CameraError("No camera found. Plug one in; the page starts by itself when it appears.", true);
-    case "OverconstrainedError":
-      return new CameraError("The chosen camera is not there. Plug it in, or choose another.", true);
-    case "NotReadableError":
-    case "AbortError":
-      return new CameraError("The camera does not answer. Another program may be using it; close that, then start again.", true);
-    default:
-      return new CameraError(`The camera could not be opened${error instanceof Error && error.message !== "" ? `: ${error.message}` : "."}`, false);
+async function constraintOf(source: MediaDevices, wish: CameraWish): Promise<MediaTrackConstraints> {
+  const { device } = wish;
+  if (device === "") return {};
+  const facing = FACING[device];
+  // A laptop has no back camera; whatever it has is better than none.
+  if (facing !== undefined) return { facingMode: { ideal: facing } };
+  let found = findCamera(device, await listCameras());
+  if (found === undefined) {
+    // Names are told only once a camera was opened.
+    (await open(source, wish, {})).stop();
+    found = findCamera(device, await listCameras());
   }
+  return { deviceId: { exact: found?.deviceId ?? device } };
+}
+
+export function offersOf(track: MediaStreamTrack): CameraOffers | undefined {
+  // Firefox does not tell.
+  const { width, height } = track.getCapabilities?.() ?? {};
+  return width?.max === undefined || height?.max === undefined ? undefined : { width: width.max, height: height.max };
+}
+
+/** Whether this is a camera that looks at whoever holds the phone: people expect to see those mirrored. */
+export function looksAtPerson(track: MediaStreamTrack): boolean {
+  return track.getSettings().facingMode === "user";
 }

@@ -3,7 +3,7 @@
 import { Releases } from "@framecast/shared/releases";
 import type { EncoderSettings } from "./encoded.ts";
 import type { GrabberEvents } from "./grabber.ts";
-import type { FromWorker, ToWorker } from "./worker-messages.ts";
+import type { FromWorker, Source, ToWorker } from "./worker-messages.ts";
 
 export class EncoderWorker {
   /** Whether the worker can read its source: settled by its first frame or its refusal. */
@@ -11,6 +11,7 @@ export class EncoderWorker {
   readonly #worker: Worker;
   readonly #releases = new Releases();
   #settle: (works: boolean) => void = () => undefined;
+  #onBeat: () => void = () => undefined;
   #busy = false;
 
   /** Loads the worker: best while the camera is still being opened, so that it is ready when the camera is. */
@@ -27,7 +28,7 @@ export class EncoderWorker {
   }
 
   /** Gives it its source. Throws where that cannot be handed to a worker. */
-  start(settings: EncoderSettings, source: (ToWorker & { type: "start" })["source"], events: GrabberEvents, transfer: Transferable[] = []): void {
+  start(settings: EncoderSettings, source: Source, events: GrabberEvents, transfer: Transferable[] = []): void {
     this.#releases.listen<MessageEvent<FromWorker>>(this.#worker, "message", ({ data }) => this.#heard(data, events));
     this.#releases.listen<ErrorEvent>(this.#worker, "error", (event) => {
       this.#settle(false);
@@ -41,17 +42,33 @@ export class EncoderWorker {
     this.#post({ type: "bitmap", bitmap, capturedUs }, [bitmap]);
   }
 
+  configure(settings: EncoderSettings): void {
+    this.#post({ type: "settings", settings }, []);
+  }
+
+  /** Calls `run` this often, in a hidden page too; `undefined` ends it. */
+  beat(everyMs: number | undefined, run: () => void = () => undefined): void {
+    this.#onBeat = run;
+    this.#post({ type: "beat", everyMs }, []);
+  }
+
   close(): void {
     this.#releases.close();
   }
 
   #heard(message: FromWorker, events: GrabberEvents): void {
+    if (message.type === "beat") {
+      this.#onBeat();
+      return;
+    }
     this.#busy = false;
     this.#settle(message.type === "frame");
     switch (message.type) {
-      case "frame":
-        events.onFrame({ jpeg: new Uint8Array(message.jpeg), capturedUs: message.capturedUs, width: message.width, height: message.height });
+      case "frame": {
+        const { capturedUs, width, height, encodeMs } = message;
+        events.onFrame({ jpeg: new Uint8Array(message.jpeg), capturedUs, width, height, encodeMs });
         break;
+      }
       case "failed":
         events.onFailed(message.message);
         break;

@@ -6,7 +6,7 @@ import { localNowUs } from "@framecast/shared/clock";
 import { Pacer } from "@framecast/shared/pacer";
 import { CaptureTime } from "./capture-time.ts";
 import { fit, type EncoderSettings } from "./encoded.ts";
-import { trackProcessor, type FromWorker, type ToWorker } from "./worker-messages.ts";
+import { trackProcessor, type FromWorker, type Source, type ToWorker } from "./worker-messages.ts";
 
 const post = (message: FromWorker, transfer: Transferable[] = []): void => self.postMessage(message, { transfer });
 
@@ -17,21 +17,22 @@ let copies = false;
 type Turned = VideoFrame & { rotation?: number; flip?: boolean };
 
 class JpegEncoder {
-  readonly #settings: EncoderSettings;
+  settings: EncoderSettings;
   #canvas: OffscreenCanvas | undefined;
   #context: OffscreenCanvasRenderingContext2D | undefined;
   #pixels: ImageData | undefined;
 
   constructor(settings: EncoderSettings) {
-    this.#settings = settings;
+    this.settings = settings;
   }
 
   /** Encodes and posts one picture, and closes it. */
   async encode(picture: VideoFrame | ImageBitmap, capturedUs: number): Promise<void> {
+    const startMs = performance.now();
     const { canvas, width, height } = await this.#draw(picture);
-    const blob = await canvas.convertToBlob({ type: "image/jpeg", quality: this.#settings.quality });
+    const blob = await canvas.convertToBlob({ type: "image/jpeg", quality: this.settings.quality });
     const jpeg = await blob.arrayBuffer();
-    post({ type: "frame", jpeg, capturedUs, width, height }, [jpeg]);
+    post({ type: "frame", jpeg, capturedUs, width, height, encodeMs: performance.now() - startMs }, [jpeg]);
   }
 
   /** Closes the picture whatever happens: a camera lends only a few, and stands still when none comes back. */
@@ -40,7 +41,7 @@ class JpegEncoder {
       // Browsers that can only give bitmaps may not even know what a VideoFrame is.
       const isFrame = "displayWidth" in picture;
       const natural = isFrame ? { width: picture.displayWidth, height: picture.displayHeight } : picture;
-      const { width, height } = fit(natural.width, natural.height, this.#settings);
+      const { width, height } = fit(natural.width, natural.height, this.settings);
       const canvas = this.#sized(width, height);
       const copied = isFrame && (await this.#copied(picture, width, height));
       if (!copied) this.#context?.drawImage(picture, 0, 0, width, height);
@@ -108,22 +109,38 @@ async function copiesPixels(): Promise<boolean> {
 }
 
 let encoder: JpegEncoder | undefined;
+let pacer: Pacer | undefined;
+let beat: ReturnType<typeof setInterval> | undefined;
 
 async function receive(message: ToWorker): Promise<void> {
-  if (message.type === "bitmap") {
-    await encoder?.encode(message.bitmap, message.capturedUs);
-    return;
+  switch (message.type) {
+    case "bitmap":
+      await encoder?.encode(message.bitmap, message.capturedUs);
+      return;
+    case "settings":
+      if (encoder !== undefined) encoder.settings = message.settings;
+      if (pacer !== undefined) pacer.fps = message.settings.fps;
+      return;
+    case "beat":
+      clearInterval(beat);
+      beat = message.everyMs === undefined ? undefined : setInterval(() => post({ type: "beat" }), message.everyMs);
+      return;
+    case "start":
+      await start(message.settings, message.source);
   }
-  encoder = new JpegEncoder(message.settings);
-  if (message.source === "bitmaps") return;
-  const pacer = new Pacer(message.settings.fps);
-  if ("frames" in message.source) {
-    await encodeStream(message.source.frames, encoder, pacer);
+}
+
+async function start(settings: EncoderSettings, source: Source): Promise<void> {
+  encoder = new JpegEncoder(settings);
+  if (source === "bitmaps") return;
+  pacer = new Pacer(settings.fps);
+  if ("frames" in source) {
+    await encodeStream(source.frames, encoder, pacer);
     return;
   }
   const Processor = trackProcessor(self);
   if (Processor === undefined) post({ type: "unsupported" });
-  else await encodeStream(new Processor({ track: message.source.track, maxBufferSize: 1 }).readable, encoder, pacer);
+  else await encodeStream(new Processor({ track: source.track, maxBufferSize: 1 }).readable, encoder, pacer);
 }
 
 self.addEventListener("message", (event: MessageEvent<ToWorker>) => {

@@ -19,6 +19,8 @@ export interface GrabberEvents {
 
 export interface Grabber {
   readonly method: MethodInUse;
+  /** From the next picture on. */
+  configure(settings: EncoderSettings): void;
   /** Stops taking pictures. The track stays its owner's. */
   close(): void;
 }

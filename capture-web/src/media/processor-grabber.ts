@@ -9,10 +9,12 @@ import { trackProcessor } from "./worker-messages.ts";
 
 export class ProcessorGrabber implements Grabber {
   readonly method: "processor" | "worker-processor";
+  readonly #worker: EncoderWorker;
   readonly #releases: Releases;
 
-  private constructor(method: "processor" | "worker-processor", releases: Releases) {
+  private constructor(method: "processor" | "worker-processor", worker: EncoderWorker, releases: Releases) {
     this.method = method;
+    this.#worker = worker;
     this.#releases = releases;
   }
 
@@ -29,15 +31,19 @@ export class ProcessorGrabber implements Grabber {
       if (Processor !== undefined) {
         const frames = new Processor({ track: copy, maxBufferSize: 1 }).readable;
         worker.start(settings, { frames }, events, [frames as unknown as Transferable]);
-        return new ProcessorGrabber("processor", releases);
+        return new ProcessorGrabber("processor", worker, releases);
       }
       worker.start(settings, { track: copy }, events, [copy as unknown as Transferable]);
-      if (await worker.works) return new ProcessorGrabber("worker-processor", releases);
+      if (await worker.works) return new ProcessorGrabber("worker-processor", worker, releases);
     } catch {
       // Tracks or streams that cannot be handed to a worker: the video element is the way.
     }
     releases.close();
     return undefined;
+  }
+
+  configure(settings: EncoderSettings): void {
+    this.#worker.configure(settings);
   }
 
   close(): void {

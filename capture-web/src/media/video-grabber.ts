@@ -1,5 +1,6 @@
 // Pictures from the video element, for browsers without MediaStreamTrackProcessor. Encoded in a worker where
-// there is OffscreenCanvas, else on the page. A hidden tab slows these down; the page tells so.
+// there is OffscreenCanvas, else on the page. Browsers draw no frames of a hidden tab, so there the worker's
+// timer sets the beat; how many pictures come then is the browser's choice, and the page tells it.
 
 import { localNowUs } from "@framecast/shared/clock";
 import { Pacer } from "@framecast/shared/pacer";
@@ -11,13 +12,15 @@ import type { Grabber, GrabberEvents } from "./grabber.ts";
 export class VideoGrabber implements Grabber {
   readonly method: "video" | "canvas";
   readonly #video: HTMLVideoElement;
-  readonly #settings: EncoderSettings;
   readonly #events: GrabberEvents;
   readonly #pacer: Pacer;
   readonly #releases = new Releases();
   readonly #worker: EncoderWorker | undefined;
   readonly #canvas: HTMLCanvasElement | undefined;
+  #settings: EncoderSettings;
   #busy = false;
+  /** The element's time of the last picture taken by a timer, which must not take the same one again. */
+  #shownAt = -1;
 
   /** Without a worker, the page itself encodes. */
   constructor(video: HTMLVideoElement, settings: EncoderSettings, worker: EncoderWorker | undefined, events: GrabberEvents) {
@@ -34,7 +37,14 @@ export class VideoGrabber implements Grabber {
       this.#canvas = document.createElement("canvas");
     }
     if (typeof video.requestVideoFrameCallback === "function") this.#followVideo();
-    else this.#followTimer();
+    // Without frame callbacks the camera's beat is unknown; looking twice as often as needed misses little.
+    else this.#releases.every(500 / settings.fps, () => this.#takeNew());
+  }
+
+  configure(settings: EncoderSettings): void {
+    this.#settings = settings;
+    this.#pacer.fps = settings.fps;
+    this.#worker?.configure(settings);
   }
 
   close(): void {
@@ -50,11 +60,19 @@ export class VideoGrabber implements Grabber {
     };
     handle = this.#video.requestVideoFrameCallback(next);
     this.#releases.add(() => this.#video.cancelVideoFrameCallback(handle));
+    this.#releases.listen(document, "visibilitychange", () => this.#beatWhileHidden());
+    this.#beatWhileHidden();
   }
 
-  /** Without frame callbacks the camera's beat is unknown; asking at the wanted rate is the best there is. */
-  #followTimer(): void {
-    this.#releases.every(1000 / this.#settings.fps, () => this.#take(localNowUs()));
+  #beatWhileHidden(): void {
+    this.#worker?.beat(document.visibilityState === "hidden" ? 500 / this.#settings.fps : undefined, () => this.#takeNew());
+  }
+
+  #takeNew(): void {
+    const shownAt = this.#video.currentTime;
+    if (shownAt === this.#shownAt) return;
+    this.#shownAt = shownAt;
+    this.#take(localNowUs());
   }
 
   #take(capturedUs: number): void {
@@ -81,12 +99,13 @@ export class VideoGrabber implements Grabber {
   async #encodeHere(capturedUs: number): Promise<void> {
     const canvas = this.#canvas;
     if (canvas === undefined) return;
+    const startMs = performance.now();
     const { width, height } = fit(this.#video.videoWidth, this.#video.videoHeight, this.#settings);
     if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
     canvas.getContext("2d", { alpha: false, willReadFrequently: true })?.drawImage(this.#video, 0, 0, width, height);
     const blob = await new Promise<Blob | null>((resolve) => canvas.toBlob(resolve, "image/jpeg", this.#settings.quality));
     if (blob === null) throw new Error("the browser could not encode a picture");
     const jpeg = new Uint8Array(await blob.arrayBuffer());
-    if (!this.#releases.closed) this.#events.onFrame({ jpeg, capturedUs, width, height });
+    if (!this.#releases.closed) this.#events.onFrame({ jpeg, capturedUs, width, height, encodeMs: performance.now() - startMs });
   }
 }

@@ -14,13 +14,21 @@ export function trackProcessor(scope: object): TrackProcessorConstructor | undef
   return (scope as { MediaStreamTrackProcessor?: TrackProcessorConstructor }).MediaStreamTrackProcessor;
 }
 
+/** Where the worker's pictures come from. */
+export type Source = { frames: ReadableStream<VideoFrame> } | { track: MediaStreamTrack } | "bitmaps";
+
 export type ToWorker =
-  | { type: "start"; settings: EncoderSettings; source: { frames: ReadableStream<VideoFrame> } | { track: MediaStreamTrack } | "bitmaps" }
+  | { type: "start"; settings: EncoderSettings; source: Source }
   /** With the source `bitmaps`: one picture. The next comes only after the `frame` for this one. */
-  | { type: "bitmap"; bitmap: ImageBitmap; capturedUs: number };
+  | { type: "bitmap"; bitmap: ImageBitmap; capturedUs: number }
+  /** From the next picture on. */
+  | { type: "settings"; settings: EncoderSettings }
+  /** Send a `beat` this often from now on, or no more: browsers slow a hidden page's timers, not a worker's. */
+  | { type: "beat"; everyMs: number | undefined };
 
 export type FromWorker =
-  | { type: "frame"; jpeg: ArrayBuffer; capturedUs: number; width: number; height: number }
+  | { type: "frame"; jpeg: ArrayBuffer; capturedUs: number; width: number; height: number; encodeMs: number }
+  | { type: "beat" }
   /** This worker cannot read the source it was given. */
   | { type: "unsupported" }
   /** The pictures have ended: the camera is gone. */

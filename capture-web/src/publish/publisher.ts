@@ -8,7 +8,7 @@ import { Releases } from "@framecast/shared/releases";
 import type { EncodedFrame } from "../media/encoded.ts";
 import type { Delivery, Transport } from "../options.ts";
 import { RtcSession } from "./rtc-session.ts";
-import type { Feedback, Path, Publication, Session, SessionEnd, SessionEvents } from "./session.ts";
+import type { Feedback, Path, Publication, Session, SessionEnd, SessionEvents, Steps } from "./session.ts";
 import { SocketSession } from "./socket-session.ts";
 import type { PublishStats } from "./stats.ts";
 
@@ -86,6 +86,15 @@ export class Publisher {
   /** Whether pictures are of use now: while waiting to reconnect they are not. */
   get wantsFrames(): boolean {
     return this.#session !== undefined;
+  }
+
+  /** How far the present attempt has come. */
+  get steps(): Steps | undefined {
+    return this.#session?.steps;
+  }
+
+  get bufferedBytes(): number {
+    return this.#session?.bufferedBytes ?? 0;
   }
 
   /** Sends the frame, or skips it. While the path still opens, the newest is kept for its first moment. */

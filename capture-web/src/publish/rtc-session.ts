@@ -11,7 +11,7 @@ import { BURST_BYTES, frameMessages, payloadLimit } from "./outgoing.ts";
 import { Progress } from "./progress.ts";
 import { SendBudget } from "./send-budget.ts";
 import { ServerTalk } from "./server-talk.ts";
-import type { Publication, Session, SessionEnd, SessionEvents } from "./session.ts";
+import type { Publication, Session, SessionEnd, SessionEvents, Steps } from "./session.ts";
 
 /** A channel that opens takes some 50 ms on a near server; one that has not after this is blocked. */
 const CHANNEL_MS = 2_000;
@@ -79,6 +79,14 @@ export class RtcSession implements Session {
 
   get reachedMs(): number | undefined {
     return this.#talk.reachedMs;
+  }
+
+  get steps(): Steps {
+    return { signaling: this.#talk.stage, ice: this.#peer.iceConnectionState, channel: this.#channel?.readyState ?? "awaited" };
+  }
+
+  get bufferedBytes(): number {
+    return this.#channel?.bufferedAmount ?? 0;
   }
 
   send(frame: EncodedFrame, seq: bigint): boolean {

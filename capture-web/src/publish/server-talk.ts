@@ -7,7 +7,7 @@ import { Pinger } from "@framecast/shared/pinger";
 import { Releases } from "@framecast/shared/releases";
 import { asNumber, asText, parseMessage, type Message } from "@framecast/shared/wire/json";
 import { sentence } from "@framecast/shared/words";
-import type { Feedback, SessionEnd } from "./session.ts";
+import type { Feedback, SessionEnd, Steps } from "./session.ts";
 
 /** A server that does not accept a connection within this time counts as not reached. */
 const CONNECT_MS = 6_000;
@@ -56,6 +56,11 @@ export class ServerTalk {
 
   get reachedMs(): number | undefined {
     return this.#reachedMs;
+  }
+
+  get stage(): Steps["signaling"] {
+    if (this.#releases.closed) return "closed";
+    return this.#reachedMs === undefined ? "opening" : "open";
   }
 
   send(message: Message): void {

@@ -17,6 +17,14 @@ export type SessionEnd =
   /** The server was not reached, or the connection was lost. */
   | { kind: "lost"; message: string };
 
+/** How far the way to the server is open, each step in the words of the browser's interfaces. */
+export interface Steps {
+  signaling: "opening" | "open" | "closed";
+  /** Both `undefined` on a path that has none. */
+  ice: RTCIceConnectionState | undefined;
+  channel: RTCDataChannelState | "awaited" | undefined;
+}
+
 /** What the server says about the frames it gets, once a second. */
 export interface Feedback {
   received: number;
@@ -43,6 +51,9 @@ export interface Session {
   readonly path: Path;
   /** When the server was reached, on `performance.now()`'s clock. */
   readonly reachedMs: number | undefined;
+  readonly steps: Steps;
+  /** What waits inside the browser to be sent. */
+  readonly bufferedBytes: number;
   /** Sends a frame, or skips it and answers `false` where it would have to wait. */
   send(frame: EncodedFrame, seq: bigint): boolean;
   /** Takes leave of the server and releases everything. `onEnd` is not called. */

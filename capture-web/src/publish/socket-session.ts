@@ -8,7 +8,7 @@ import type { EncodedFrame } from "../media/encoded.ts";
 import { frameMessages, payloadLimit } from "./outgoing.ts";
 import { FlightWindow, SendBudget } from "./send-budget.ts";
 import { ServerTalk } from "./server-talk.ts";
-import type { Publication, Session, SessionEvents } from "./session.ts";
+import type { Publication, Session, SessionEvents, Steps } from "./session.ts";
 
 export class SocketSession implements Session {
   readonly path = "websocket";
@@ -38,6 +38,14 @@ export class SocketSession implements Session {
 
   get reachedMs(): number | undefined {
     return this.#talk.reachedMs;
+  }
+
+  get steps(): Steps {
+    return { signaling: this.#talk.stage, ice: undefined, channel: undefined };
+  }
+
+  get bufferedBytes(): number {
+    return this.#talk.socket.bufferedAmount;
   }
 
   send(frame: EncodedFrame, seq: bigint): boolean {

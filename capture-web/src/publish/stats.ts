@@ -7,7 +7,10 @@ export class PublishStats {
   readonly rate = new RateMeter();
   sentFrames = 0;
   sentBytes = 0;
+  /** Pictures left out because the path was full. */
   skippedFrames = 0;
+  /** Pictures left out because the one before was still being encoded. */
+  busyFrames = 0;
   path: Path | undefined;
   /** From the opening of the (signaling) WebSocket to the path being usable and to the first frame, the newest time. */
   openMsAfterReached: number | undefined;
@@ -33,5 +36,9 @@ export class PublishStats {
 
   skipped(): void {
     this.skippedFrames += 1;
+  }
+
+  busy(): void {
+    this.busyFrames += 1;
   }
 }

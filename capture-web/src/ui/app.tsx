@@ -1,67 +1,74 @@
-// The page: preview, state, figures, settings. It holds what was typed; everything that happens is the
+// The page: preview, state, figures, settings. It holds what was chosen; everything that happens is the
 // station's.
 
+import { isCameraId } from "@framecast/shared/camera-id";
 import { Dot, useTick, Wordmark } from "@framecast/shared/components";
-import { CAMERA_ID_RULE, isCameraId } from "@framecast/shared/camera-id";
 import { useObservable } from "@framecast/shared/observable";
 import type { JSX } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { listCameras, watchCameras, type CameraChoice } from "../media/camera.ts";
 import type { Options } from "../options.ts";
-import { remember } from "../remembered.ts";
-import type { Station } from "../station.ts";
+import { addressOf, remember } from "../remembered.ts";
+import type { Station, StationState } from "../station.ts";
+import { advise, placeOf } from "./advice.ts";
 import { Figures } from "./figures.tsx";
+import { Preview } from "./preview.tsx";
+import { PictureFields, WhoFields } from "./settings.tsx";
 import { describe, speak } from "./wording.ts";
 
 interface AppProps {
   station: Station;
   options: Options;
-  deviceId: string;
 }
+
+const WIDE = "(min-width: 56rem)";
 
 export function App(props: AppProps): JSX.Element {
   const { station } = props;
   const state = useObservable(station.state);
   const complaint = useObservable(station.complaint);
+  const notice = useObservable(station.notice);
+  const offers = useObservable(station.offers);
   const cameras = useCameras(state.phase);
-  const [camera, setCamera] = useState(props.options.camera);
-  const [name, setName] = useState(props.options.name);
-  const [deviceId, setDeviceId] = useState(props.deviceId);
-  const chosenDevice = cameras.some((choice) => choice.deviceId === deviceId) ? deviceId : "";
-  const valid = isCameraId(camera);
+  const [options, setOptions] = useState(props.options);
+  const [pictureOpen] = useState(() => matchMedia(WIDE).matches);
+  const valid = isCameraId(options.camera);
   const busy = station.running;
   useTick(250);
 
+  const change = (changed: Partial<Options>): void => {
+    const next = { ...options, ...changed };
+    setOptions(next);
+    if (!isCameraId(next.camera)) return;
+    remember(next);
+    // The address then says what runs: a reload, or a bookmark, goes on.
+    if (busy) history.replaceState(null, "", addressOf(next, location.href));
+    station.change(next);
+  };
+
   const start = (): void => {
     if (!valid) return;
-    remember({ camera, name, deviceId: chosenDevice });
-    // The address then says what runs: a reload, or a bookmark, goes on.
-    const address = new URL(location.href);
-    address.searchParams.set("camera", camera);
-    if (name === "") address.searchParams.delete("name");
-    else address.searchParams.set("name", name);
-    history.replaceState(null, "", address);
-    station.start({ ...props.options, camera, name }, chosenDevice).catch(reportFailure);
+    remember(options);
+    history.replaceState(null, "", addressOf(options, location.href));
+    station.start(options).catch(reportFailure);
   };
 
   useEffect(() => {
-    if (props.options.autostart) station.start(props.options, props.deviceId).catch(reportFailure);
+    if (props.options.autostart) station.start(props.options).catch(reportFailure);
     return () => station.stop();
   }, []);
 
+  const title = titleOf(state, options, station.backgroundRate);
   useEffect(() => {
-    document.title = state.phase === "live" ? `● ${name || camera} · framecast` : "framecast capture";
-  }, [state.phase, camera, name]);
+    document.title = title;
+  }, [title]);
 
-  const switchDevice = (id: string): void => {
-    setDeviceId(id);
-    remember({ camera, name, deviceId: id });
-    if (busy) station.switchCamera({ ...props.options, camera, name }, id).catch(reportFailure);
-  };
-
-  const wording = describe(state, performance.now());
+  const { system, ...place } = placeOf({ location, navigator, framed: window.parent !== window });
+  const facing = system !== "desktop" || matchMedia("(pointer: coarse)").matches;
+  const wording = describe(state, performance.now(), navigator.onLine);
+  const remark = complaint === undefined ? notice : `Refused by the server: ${complaint}`;
   return (
-    <main class="capture" data-testid="capture" data-state={state.phase} data-path={state.phase === "live" ? state.path : ""}>
+    <main class="capture" data-testid="capture" data-state={state.phase} data-path={state.phase === "live" ? state.path : ""} data-trouble={state.phase === "camera-failed" ? state.kind : ""}>
       <header class="capture-head">
         <h1>
           <Wordmark />
@@ -70,24 +77,25 @@ export function App(props: AppProps): JSX.Element {
         <p class="capture-role">Capture</p>
       </header>
 
-      <section class="preview" aria-label="Preview">
-        <Preview element={station.preview} />
-        {!busy && <p class="preview-empty">{state.phase === "idle" ? "The preview appears here." : ""}</p>}
-      </section>
+      <Preview
+        element={station.preview}
+        running={busy}
+        shown={options.preview}
+        advice={state.phase === "camera-failed" ? advise(state.kind, { ...place, system }) : undefined}
+        onFlip={facing ? () => change({ device: options.device === "front" ? "back" : "front" }) : undefined}
+        onShow={(preview) => change({ preview })}
+      />
 
       <div class="panel">
         <section class="state" aria-label="State">
-          <Dot tone={wording.tone} />
+          <Dot tone={remark === undefined ? wording.tone : "wait"} />
           <div>
             <h2 data-testid="state-title" class="figure">{wording.title}</h2>
-            <p class="state-detail" data-testid="state-detail">{wording.detail}</p>
+            <p class="state-detail" data-testid="state-detail">{remark ?? wording.detail}</p>
           </div>
         </section>
         <p class="unseen" aria-live="polite">
-          {speak(state)}
-        </p>
-        <p class="complaint" role="status" data-testid="complaint" hidden={complaint === undefined}>
-          Refused by the server: {complaint}
+          {speak(state)} {remark}
         </p>
 
         <form
@@ -98,60 +106,41 @@ export function App(props: AppProps): JSX.Element {
             else start();
           }}
         >
-          <label class="field">
-            <span>Camera</span>
-            <select value={chosenDevice} onChange={(event) => switchDevice(event.currentTarget.value)} data-testid="device">
-              <option value="">Default camera</option>
-              {cameras.map((choice) => (
-                <option key={choice.deviceId} value={choice.deviceId}>
-                  {choice.label}
-                </option>
-              ))}
-            </select>
-          </label>
-          <div class="field-pair">
-            <label class="field">
-              <span>Camera id</span>
-              <input
-                value={camera}
-                disabled={busy}
-                aria-invalid={!valid}
-                aria-describedby="camera-rule"
-                autocomplete="off"
-                autocapitalize="none"
-                spellcheck={false}
-                maxLength={64}
-                data-testid="camera-id"
-                onInput={(event) => setCamera(event.currentTarget.value.trim())}
-              />
-            </label>
-            <label class="field">
-              <span>Name, if you like</span>
-              <input value={name} disabled={busy} autocomplete="off" maxLength={100} placeholder="Front door" data-testid="camera-name" onInput={(event) => setName(event.currentTarget.value)} />
-            </label>
-          </div>
-          <p class="hint" id="camera-rule" data-bad={!valid}>
-            {CAMERA_ID_RULE}
-          </p>
-          <button class="button" data-kind={busy ? "plain" : "main"} type="submit" disabled={!busy && !valid} data-testid={busy ? "stop" : "start"}>
-            {busy ? "Stop" : state.phase === "replaced" ? "Take the camera back" : state.phase === "idle" ? "Start" : "Start again"}
+          <button class="button" data-kind={busy ? "plain" : "main"} type="submit" disabled={!busy && (!valid || hopeless(state))} data-testid={busy ? "stop" : "start"}>
+            {buttonWord(state, busy)}
           </button>
+          <WhoFields options={options} busy={busy} cameras={cameras} facing={facing} onChange={change} />
+          <details class="picture" open={pictureOpen}>
+            <summary>Picture</summary>
+            <div class="settings">
+              <PictureFields options={options} offers={offers} onChange={change} />
+            </div>
+          </details>
         </form>
-
-        <Figures station={station} />
       </div>
+
+      <Figures station={station} />
     </main>
   );
 }
 
-/** The element belongs to the station, which feeds it; the page only gives it a place. */
-function Preview({ element }: { element: HTMLVideoElement }): JSX.Element {
-  const place = useRef<HTMLDivElement>(null);
-  useEffect(() => {
-    place.current?.append(element);
-    return () => element.remove();
-  }, [element]);
-  return <div class="preview-place" ref={place} />;
+/** No press of a button can mend these. */
+function hopeless(state: StationState): boolean {
+  return state.phase === "camera-failed" && (state.kind === "insecure" || state.kind === "unsupported");
+}
+
+function buttonWord({ phase }: StationState, busy: boolean): string {
+  if (busy) return "Stop";
+  if (phase === "replaced") return "Take the camera back";
+  if (phase === "camera-failed") return "Try again";
+  return phase === "refused" ? "Start again" : "Start";
+}
+
+/** All that is seen of a page in the background is its title. */
+function titleOf(state: StationState, { camera, name, fps }: Options, backgroundRate: number | undefined): string {
+  if (state.phase !== "live") return "framecast capture";
+  const slowed = backgroundRate !== undefined && backgroundRate < fps / 2;
+  return slowed ? `◐ slowed to ${backgroundRate.toFixed(0)} fps · ${name || camera}` : `● ${name || camera} · framecast`;
 }
 
 /** The list changes when cameras come and go, and gains names once permission was given. */

@@ -34,7 +34,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub use self::viewer::Format;
 use self::{
     session::Session,
-    viewer::{Viewer, Wants},
+    viewer::{Line, Viewer, Wants},
     writer::{COMMANDS, Command, Figures, MAX_WANTED, Writer},
 };
 use crate::{
@@ -122,9 +122,9 @@ impl Streams {
         let seat = inner.choose(&wants);
         seat.viewers.fetch_add(1, Relaxed);
         let commands = seat.commands.clone();
-        let socket = Arc::new(stream);
+        let line = Arc::new(Line::new(stream, format));
         let ended = CancellationToken::new();
-        let viewer = Viewer::new(id, format, wants, socket.clone(), ended.clone());
+        let viewer = Viewer::new(id, line.clone(), wants, ended.clone());
         inner.figures.viewers.fetch_add(1, Relaxed);
         if commands.send(Command::Add(Box::new(viewer))).await.is_err() {
             inner.figures.viewers.fetch_sub(1, Relaxed);
@@ -133,7 +133,7 @@ impl Streams {
         }
         let clock = inner.registry.clock();
         let session = Session { id, commands, max_fps: inner.max_fps, clock, ended };
-        session.run(socket, leftover).await;
+        session.run(line, leftover).await;
         seat.viewers.fetch_sub(1, Relaxed);
     }
 }

@@ -15,7 +15,6 @@ use futures_util::StreamExt as _;
 use serde_json::error::Category;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
     sync::mpsc,
 };
 use tokio_tungstenite::{
@@ -28,7 +27,7 @@ use tokio_tungstenite::{
 };
 use tokio_util::sync::{CancellationToken, PollSender};
 
-use super::{messages, writer::Command};
+use super::{messages, viewer::Line, writer::Command};
 use crate::{
     net::{close_code, heartbeat},
     relay::{CameraId, Clock},
@@ -52,7 +51,7 @@ pub(super) struct Session {
 
 impl Session {
     /// Reads until the viewer goes or its writer ends it.
-    pub(super) async fn run(self, read: Arc<TcpStream>, leftover: Bytes) {
+    pub(super) async fn run(self, line: Arc<Line>, leftover: Bytes) {
         let config = WebSocketConfig::default()
             .max_message_size(Some(MAX_TEXT))
             .max_frame_size(Some(MAX_TEXT))
@@ -60,7 +59,7 @@ impl Session {
             .write_buffer_size(0)
             .max_write_buffer_size(READ_BUFFER);
         let control = PollSender::new(self.commands.clone());
-        let half = Half { id: self.id, read, control };
+        let half = Half { id: self.id, line, control };
         let role = Role::Server;
         let mut socket =
             WebSocketStream::from_partially_read(half, leftover.into(), role, Some(config)).await;
@@ -177,7 +176,7 @@ impl Session {
 /// writer as one command a frame.
 struct Half {
     id: u64,
-    read: Arc<TcpStream>,
+    line: Arc<Line>,
     control: PollSender<Command>,
 }
 
@@ -188,8 +187,8 @@ impl AsyncRead for Half {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         loop {
-            ready!(self.read.poll_read_ready(cx))?;
-            match self.read.try_read(buf.initialize_unfilled()) {
+            ready!(self.line.socket.poll_read_ready(cx))?;
+            match self.line.socket.try_read(buf.initialize_unfilled()) {
                 Ok(n) => {
                     buf.advance(n);
                     return Poll::Ready(Ok(()));

@@ -5,7 +5,10 @@
 use std::{
     collections::{HashMap, VecDeque},
     io,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
@@ -85,7 +88,7 @@ impl From<Bytes> for Text {
 pub(super) struct Viewer {
     pub id: u64,
     /// Looked at for every frame.
-    line: Line,
+    line: Arc<Line>,
     pub wants: Wants,
     /// Keys of this viewer's subscriptions.
     pub subscriptions: IndexMap<CameraId, usize>,
@@ -108,24 +111,20 @@ pub(super) struct Viewer {
 
 /// All that a frame needs of a viewer, side by side: with thousands of viewers, each further place in
 /// memory is a wait for it.
-struct Line {
-    socket: Arc<TcpStream>,
+#[derive(Debug)]
+pub(super) struct Line {
     format: Format,
-    /// See [`Viewer::is_free`].
-    free: bool,
+    /// Whether a frame could start now: nothing is begun, the kernel takes more, and the viewer is not
+    /// at its end. Only its writer looks.
+    free: AtomicBool,
+    pub(super) socket: TcpStream,
 }
 
 impl Viewer {
-    pub(super) fn new(
-        id: u64,
-        format: Format,
-        wants: Wants,
-        socket: Arc<TcpStream>,
-        ended: CancellationToken,
-    ) -> Self {
+    pub(super) fn new(id: u64, line: Arc<Line>, wants: Wants, ended: CancellationToken) -> Self {
         Self {
             id,
-            line: Line { socket, format, free: true },
+            line,
             wants,
             subscriptions: IndexMap::new(),
             turn: 0,
@@ -141,28 +140,18 @@ impl Viewer {
         }
     }
 
-    /// What frames are wrapped in for it.
-    pub(super) fn format(&self) -> Format {
-        self.line.format
-    }
-
-    /// To wait until it is writable.
-    pub(super) fn socket(&self) -> Arc<TcpStream> {
-        self.line.socket.clone()
-    }
-
-    /// Whether a frame could start now: nothing is begun, the kernel takes more, and it is not at its
-    /// end.
-    pub(super) fn is_free(&self) -> bool {
-        self.line.free
+    /// Its socket, and what frames need besides.
+    pub(super) fn line(&self) -> &Arc<Line> {
+        &self.line
     }
 
     /// To be called after each change of what it depends on.
     fn settle(&mut self) {
-        self.line.free = self.blocked_since.is_none()
+        let free = self.blocked_since.is_none()
             && self.begun.is_none()
             && self.close_by.is_none()
             && !self.dead;
+        self.line.free.store(free, Relaxed);
     }
 
     /// Whether the kernel takes nothing at present.
@@ -278,8 +267,14 @@ impl Viewer {
     }
 
     /// Hands one whole message to the kernel, as much as it takes.
-    pub(super) fn write(&mut self, message: &Bytes, now: Instant) -> Sent {
-        match self.line.send(message) {
+    fn write(&mut self, message: &Bytes, now: Instant) -> Sent {
+        let taken = self.line.send(message);
+        self.taken(taken, message, now)
+    }
+
+    /// What came of [`Line::send`] with a whole message.
+    pub(super) fn taken(&mut self, n: io::Result<usize>, message: &Bytes, now: Instant) -> Sent {
+        match n {
             Ok(n) if n == message.len() => Sent::Whole,
             Ok(0) => Sent::Dead,
             Ok(n) => {
@@ -299,10 +294,25 @@ impl Viewer {
 }
 
 impl Line {
+    /// Of a viewer that has just come.
+    pub(super) fn new(socket: TcpStream, format: Format) -> Self {
+        Self { format, free: AtomicBool::new(true), socket }
+    }
+
+    /// What frames are wrapped in for the viewer.
+    pub(super) fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Whether a frame could start now.
+    pub(super) fn is_free(&self) -> bool {
+        self.free.load(Relaxed)
+    }
+
     /// Straight to the kernel: what tokio knows of the socket is one more place in memory, and needed
     /// only where the socket is full.
-    fn send(&self, message: &[u8]) -> io::Result<usize> {
-        match rustix::net::send(&*self.socket, message, rustix::net::SendFlags::NOSIGNAL) {
+    pub(super) fn send(&self, message: &[u8]) -> io::Result<usize> {
+        match rustix::net::send(&self.socket, message, rustix::net::SendFlags::NOSIGNAL) {
             Err(rustix::io::Errno::AGAIN) => self.socket.try_write(message),
             sent => Ok(sent?),
         }

@@ -18,18 +18,18 @@ impl Writer {
         let listed = self.registry.list();
         // The registry lists by id.
         let gone = |id: &CameraId| listed.binary_search_by(|camera| camera.id().cmp(id)).is_err();
-        let gone: Vec<CameraId> = self.cameras.keys().filter(|id| gone(id)).cloned().collect();
+        let gone: Vec<CameraId> = self.by_id.keys().filter(|id| gone(id)).cloned().collect();
         for id in gone {
             self.forget(&id);
         }
         for camera in &listed {
-            let known = self.cameras.get(camera.id());
+            let known = self.watched(camera.id());
             // Forgotten and published anew in between: another camera under the same id.
             if known.is_some_and(|known| !Arc::ptr_eq(&known.camera, camera)) {
                 self.forget(camera.id());
             }
             let status = messages::status(camera);
-            match self.cameras.get_mut(camera.id()) {
+            match self.watched_mut(camera.id()) {
                 Some(known) if known.status == status => {}
                 Some(known) => {
                     known.status = status;
@@ -49,13 +49,23 @@ impl Writer {
             camera: camera.clone(),
             status: messages::status(camera),
             subscriptions: Vec::new(),
-            consumed: false,
+            rope: None,
+            seen: 0,
         };
-        self.cameras.insert(camera.id().clone(), watched);
+        let key = self.cameras.insert(watched);
+        self.by_id.insert(camera.id().clone(), key);
+    }
+
+    fn watched(&self, id: &CameraId) -> Option<&Watched> {
+        self.by_id.get(id).map(|&key| &self.cameras[key])
+    }
+
+    fn watched_mut(&mut self, id: &CameraId) -> Option<&mut Watched> {
+        self.by_id.get(id).map(|&key| &mut self.cameras[key])
     }
 
     fn tell_status(&mut self, id: &CameraId) {
-        let Some(watched) = self.cameras.get(id) else { return };
+        let Some(watched) = self.watched(id) else { return };
         let message = messages::text(&ServerMessage::Camera(&watched.status));
         self.tell(id, &Text { message, state_of: Some(id.clone()) });
     }
@@ -76,11 +86,12 @@ impl Writer {
     }
 
     pub(super) fn forget(&mut self, id: &CameraId) {
-        let Some(watched) = self.cameras.get(id) else { return };
-        for subscription in watched.subscriptions.clone() {
+        let Some(&key) = self.by_id.get(id) else { return };
+        for subscription in self.cameras[key].subscriptions.clone() {
             self.unsubscribe(subscription);
         }
-        self.cameras.remove(id);
+        self.by_id.remove(id);
+        self.cameras.remove(key);
         let message = messages::text(&ServerMessage::Gone { camera: id.as_str() });
         self.tell(id, &Text { message, state_of: Some(id.clone()) });
     }

@@ -29,11 +29,11 @@ use super::{
     GOING,
     flow::Flow,
     messages,
-    viewer::{Format, NOT_READING, Sent, Viewer},
+    viewer::{Format, Line, NOT_READING, Sent, Viewer},
 };
 use crate::{
     net::{close_code, heartbeat},
-    relay::{Camera, CameraId, Consumer, DropReason, Latest, Next, Pacer, Registry, Viewing},
+    relay::{Bell, Camera, CameraId, DropReason, Latest, Pacer, Registry, Rope, Viewing},
     view,
     wire::{
         envelope::{Opcode, websocket_frame},
@@ -82,12 +82,16 @@ struct Watched {
     camera: Arc<Camera>,
     status: CameraStatus,
     subscriptions: Vec<usize>,
-    /// Whether a consumer of it is among the writer's.
-    consumed: bool,
+    /// While somebody here watches it.
+    rope: Option<Rope>,
+    /// Number of the newest frame that was handed out.
+    seen: u64,
 }
 
 struct Subscription {
     viewer: usize,
+    /// The viewer's, so that a frame that goes out whole needs to look at nothing else of it.
+    line: Arc<Line>,
     camera: Arc<Camera>,
     pacer: Pacer,
     flow: Flow,
@@ -102,7 +106,6 @@ struct Subscription {
     _viewing: Viewing,
 }
 
-type ConsumerFuture = Pin<Box<dyn Future<Output = (Arc<Camera>, Consumer, Option<Next>)> + Send>>;
 type WritableFuture = Pin<Box<dyn Future<Output = (usize, u64)> + Send>>;
 
 pub(super) struct Writer {
@@ -113,8 +116,11 @@ pub(super) struct Writer {
     keys: HashMap<u64, usize>,
     subscriptions: Slab<Subscription>,
     next_subscription: u64,
-    cameras: HashMap<CameraId, Watched>,
-    consumers: FuturesUnordered<ConsumerFuture>,
+    cameras: Slab<Watched>,
+    /// Keys in `cameras`.
+    by_id: HashMap<CameraId, usize>,
+    /// Rung by each camera that somebody here watches, with its key.
+    bell: Bell,
     writable: FuturesUnordered<WritableFuture>,
     timers: BinaryHeap<Reverse<(Instant, usize, u64)>>,
     ticks: u64,
@@ -130,8 +136,9 @@ impl Writer {
             keys: HashMap::new(),
             subscriptions: Slab::new(),
             next_subscription: 0,
-            cameras: HashMap::new(),
-            consumers: FuturesUnordered::new(),
+            cameras: Slab::new(),
+            by_id: HashMap::new(),
+            bell: Bell::default(),
             writable: FuturesUnordered::new(),
             timers: BinaryHeap::new(),
             ticks: 0,
@@ -148,11 +155,14 @@ impl Writer {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         self.sync_cameras();
+        let mut rung = Vec::new();
         loop {
             let due = self.timers.peek().map(|Reverse((at, ..))| (*at).into());
             tokio::select! {
-                Some((camera, consumer, next)) = self.consumers.next() => {
-                    self.frame(camera, consumer, next).await;
+                () = self.bell.rung(&mut rung) => {
+                    for camera in rung.drain(..) {
+                        self.frame(camera).await;
+                    }
                 }
                 Some((key, id)) = self.writable.next() => self.became_writable(key, id),
                 Some(command) = commands.recv() => self.obey(command),
@@ -170,35 +180,35 @@ impl Writer {
     }
 
     /// A camera has a new frame: everybody who is due gets it.
-    async fn frame(&mut self, camera: Arc<Camera>, consumer: Consumer, next: Option<Next>) {
-        let id = camera.id();
-        // Of a camera that was forgotten, and may be back as another under its id.
-        let watched = self.cameras.get_mut(id).filter(|w| Arc::ptr_eq(&w.camera, &camera));
-        let (Some(watched), Some(next)) = (watched, next) else { return };
-        if watched.subscriptions.is_empty() {
-            watched.consumed = false;
+    async fn frame(&mut self, key: usize) {
+        let Some(watched) = self.cameras.get_mut(key) else { return };
+        let Some(rope) = &watched.rope else { return };
+        rope.answer();
+        let Some(latest) = watched.camera.latest().filter(|latest| latest.seq > watched.seen)
+        else {
             return;
-        }
+        };
         // Frames that came while this writer was busy are lost to each of its viewers.
-        if next.skipped > 0 {
-            let n = next.skipped * watched.subscriptions.len() as u64;
+        let skipped = latest.seq - watched.seen - 1;
+        if skipped > 0 && watched.seen > 0 {
+            let n = skipped * watched.subscriptions.len() as u64;
             watched.camera.count(DropReason::Behind, n);
         }
-        // Out of the map for as long as it is gone through: a look-up a viewer would cost as much as
+        watched.seen = latest.seq;
+        // Out of the camera for as long as it is gone through: a look-up a viewer would cost as much as
         // all else but the `send`. Nothing is obeyed meanwhile, so nothing else wants it.
         let subscriptions = std::mem::take(&mut watched.subscriptions);
-        self.consumers.push(wait(camera.clone(), consumer));
         for turn in subscriptions.chunks(WRITES_A_TURN) {
             let now = self.now();
-            for &key in turn {
+            for &subscription in turn {
                 // A viewer that turns out dead is removed later.
-                self.offer(key, &next.frame, now);
+                self.offer(subscription, &latest, now);
             }
             if turn.len() == WRITES_A_TURN {
                 tokio::task::yield_now().await;
             }
         }
-        if let Some(watched) = self.cameras.get_mut(id) {
+        if let Some(watched) = self.cameras.get_mut(key) {
             watched.subscriptions = subscriptions;
         }
     }
@@ -207,14 +217,14 @@ impl Writer {
     /// takes the place of the one that waited before.
     fn offer(&mut self, key: usize, latest: &Latest, now: Instant) {
         let Some(subscription) = self.subscriptions.get_mut(key) else { return };
-        let Some(viewer) = self.viewers.get_mut(subscription.viewer) else { return };
         if latest.seq <= subscription.sent_seq {
             return;
         }
         if let Some((_, reason)) = subscription.pending.filter(|(seq, _)| *seq < latest.seq) {
             subscription.lost(reason);
         }
-        if !viewer.is_free() || !subscription.flow.is_open(now) {
+        let line = &subscription.line;
+        if !line.is_free() || !subscription.flow.is_open(now) {
             subscription.pending = Some((latest.seq, DropReason::Behind));
             return;
         }
@@ -230,25 +240,31 @@ impl Writer {
             }
             at = now;
         }
-        let message = messages::frame(latest, subscription.camera.id().as_str(), viewer.format());
-        match viewer.write(message, now) {
-            sent @ (Sent::Whole | Sent::Partly) => {
+        let message = messages::frame(latest, subscription.camera.id().as_str(), line.format());
+        let taken = line.send(message);
+        let is_whole = taken.as_ref().is_ok_and(|&n| n == message.len());
+        let viewer = subscription.viewer;
+        let sent = if is_whole {
+            Sent::Whole
+        } else if let Some(viewer) = self.viewers.get_mut(viewer) {
+            viewer.taken(taken, message, now)
+        } else {
+            return;
+        };
+        match sent {
+            Sent::Whole | Sent::Partly => {
                 subscription.pending = None;
                 subscription.sent_seq = latest.seq;
                 subscription.counts.sent += 1;
                 subscription.pacer.sent(at);
                 subscription.flow.sent(latest.seq, now);
                 self.figures.sent.frame(message.len());
-                if sent == Sent::Partly {
-                    self.await_writable(self.subscriptions[key].viewer);
-                }
             }
-            Sent::Nothing => {
-                subscription.pending = Some((latest.seq, DropReason::Behind));
-                let viewer = subscription.viewer;
-                self.await_writable(viewer);
-            }
-            Sent::Dead => viewer.die(),
+            Sent::Nothing => subscription.pending = Some((latest.seq, DropReason::Behind)),
+            Sent::Dead => self.viewers[viewer].die(),
+        }
+        if matches!(sent, Sent::Partly | Sent::Nothing) {
+            self.await_writable(viewer);
         }
     }
 
@@ -264,12 +280,12 @@ impl Writer {
 
     fn await_writable(&self, key: usize) {
         let viewer = &self.viewers[key];
-        let (socket, id, ended) = (viewer.socket(), viewer.id, viewer.ended());
+        let (line, id, ended) = (viewer.line().clone(), viewer.id, viewer.ended());
         self.writable.push(Box::pin(async move {
             // One that never reads again is never writable: without its end, its socket would stay.
             tokio::select! {
                 // An error shows again, and ends the viewer, with the next write.
-                _ = socket.writable() => {}
+                _ = line.socket.writable() => {}
                 () = ended.cancelled() => {}
             }
             (key, id)
@@ -292,7 +308,7 @@ impl Writer {
         let (count, first) = (viewer.subscriptions.len(), viewer.turn);
         for turn in first..first + count {
             let viewer = &mut self.viewers[key];
-            if !viewer.is_free() {
+            if !viewer.line().is_free() {
                 viewer.turn = turn % count;
                 return;
             }
@@ -345,7 +361,7 @@ impl Writer {
     fn send_stats(&mut self, key: usize) {
         let viewer = &self.viewers[key];
         // Figures are only good fresh: none are queued for a viewer that is behind.
-        if viewer.format() == Format::Legacy || !viewer.is_free() {
+        if viewer.line().format() == Format::Legacy || !viewer.line().is_free() {
             return;
         }
         let subscriptions = viewer.subscriptions.values().map(|&s| &self.subscriptions[s]);
@@ -392,13 +408,6 @@ impl Subscription {
         }
         self.camera.count(reason, 1);
     }
-}
-
-fn wait(camera: Arc<Camera>, mut consumer: Consumer) -> ConsumerFuture {
-    Box::pin(async move {
-        let next = consumer.next().await;
-        (camera, consumer, next)
-    })
 }
 
 async fn sleep_until(at: Option<tokio::time::Instant>) {

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::{Command, MAX_WANTED, Subscription, Writer, wait};
+use super::{Command, MAX_WANTED, Subscription, Writer};
 use crate::{
     net::close_code,
     relay::{CameraId, Pacer},
@@ -86,7 +86,7 @@ impl Writer {
         let key = self.viewers.insert(viewer);
         self.keys.insert(id, key);
         let viewer = &self.viewers[key];
-        if viewer.format() != Format::Legacy {
+        if viewer.line().format() != Format::Legacy {
             let known = self.registry.list();
             let known = known.iter().filter(|camera| viewer.wants.of(camera.id()).is_some());
             let hello = ServerMessage::Hello {
@@ -127,7 +127,7 @@ impl Writer {
         }
         let wants = &self.viewers[key].wants;
         let wanted: Vec<(CameraId, f64)> = if wants.all.is_some() {
-            self.cameras.keys().filter_map(|id| Some((id.clone(), wants.of(id)?))).collect()
+            self.by_id.keys().filter_map(|id| Some((id.clone(), wants.of(id)?))).collect()
         } else {
             wants.cameras.iter().filter_map(|(id, &fps)| Some((id.clone(), fps?))).collect()
         };
@@ -147,10 +147,12 @@ impl Writer {
         }
         // One that is not known yet is watched as soon as it appears. The registry is not asked here:
         // its change is on the way, and tells and subscribes everybody alike.
-        let Some(watched) = self.cameras.get_mut(camera) else { return };
+        let Some(&watched_key) = self.by_id.get(camera) else { return };
+        let watched = &mut self.cameras[watched_key];
         self.next_subscription += 1;
         let subscription = self.subscriptions.insert(Subscription {
             viewer: key,
+            line: self.viewers[key].line().clone(),
             camera: watched.camera.clone(),
             pacer: Pacer::new(fps),
             flow: Flow::default(),
@@ -162,11 +164,13 @@ impl Writer {
             _viewing: watched.camera.viewing(),
         });
         watched.subscriptions.push(subscription);
+        if watched.rope.is_none() {
+            watched.rope = Some(watched.camera.source().hang(&self.bell, watched_key));
+        }
+        // Looked at with the rope in place, so that no frame falls between the two.
         let latest = watched.camera.latest();
-        if !std::mem::replace(&mut watched.consumed, true) {
-            let mut consumer = watched.camera.consumer();
-            consumer.skip_to(latest.as_ref().map_or(0, |latest| latest.seq));
-            self.consumers.push(wait(watched.camera.clone(), consumer));
+        if watched.subscriptions.len() == 1 {
+            watched.seen = latest.as_ref().map_or(0, |latest| latest.seq);
         }
         self.viewers[key].subscriptions.insert(camera.clone(), subscription);
         if let Some(latest) = latest {
@@ -196,8 +200,12 @@ impl Writer {
 
     pub(super) fn unsubscribe(&mut self, key: usize) {
         let subscription = self.subscriptions.remove(key);
-        if let Some(watched) = self.cameras.get_mut(subscription.camera.id()) {
+        if let Some(&watched) = self.by_id.get(subscription.camera.id()) {
+            let watched = &mut self.cameras[watched];
             watched.subscriptions.retain(|&other| other != key);
+            if watched.subscriptions.is_empty() {
+                watched.rope = None;
+            }
         }
         if let Some(viewer) = self.viewers.get_mut(subscription.viewer) {
             viewer.subscriptions.swap_remove(subscription.camera.id());
@@ -210,7 +218,7 @@ impl Writer {
 
     pub(super) fn text(&mut self, key: usize, text: impl Into<Text>) {
         let viewer = &mut self.viewers[key];
-        if viewer.format() == Format::Legacy {
+        if viewer.line().format() == Format::Legacy {
             return;
         }
         if !viewer.text(text.into()) {
@@ -227,7 +235,7 @@ impl Writer {
             return false;
         }
         match viewer.flush(now) {
-            Sent::Whole => return viewer.is_free(),
+            Sent::Whole => return viewer.line().is_free(),
             Sent::Partly | Sent::Nothing => self.await_writable(key),
             Sent::Dead => viewer.die(),
         }
