@@ -8,12 +8,14 @@ COPY package.json package-lock.json ./
 COPY web-shared/package.json web-shared/
 COPY capture-web/package.json capture-web/
 COPY viewer-web/package.json viewer-web/
+COPY embed-web/package.json embed-web/
 RUN --mount=type=cache,target=/root/.npm npm ci --no-audit --no-fund
 COPY tsconfig.json ./
 COPY scripts scripts
 COPY web-shared web-shared
 COPY capture-web capture-web
 COPY viewer-web viewer-web
+COPY embed-web embed-web
 RUN npm run build
 
 # The server, with the pages inside.
@@ -22,6 +24,7 @@ WORKDIR /build
 COPY . .
 COPY --from=pages /build/capture-web/dist capture-web/dist
 COPY --from=pages /build/viewer-web/dist viewer-web/dist
+COPY --from=pages /build/embed-web/dist embed-web/dist
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/build/target \
     cargo build --release --locked && install target/release/framecast /framecast

@@ -13,10 +13,10 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # `make bench`, such as ARGS="fanout --rounds 1".
 ARGS ?=
 
-PAGES := web-shared capture-web viewer-web
+PAGES := web-shared capture-web viewer-web embed-web
 PAGE_SOURCES = $(shell find $(PAGES) \( -name dist -o -name node_modules \) -prune -o -type f -print) \
 	package.json scripts/check-size.mjs
-PAGE_DISTS := capture-web/dist/index.html viewer-web/dist/index.html
+PAGE_DISTS := capture-web/dist/index.html viewer-web/dist/index.html embed-web/dist/embed.html
 # Inside node_modules, as what they stand for is worth nothing without it.
 NPM_STAMP := node_modules/.framecast-installed
 PEERS_STAMP := benches/peers/node_modules/.framecast-installed

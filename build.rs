@@ -4,7 +4,7 @@
 use std::{fs, io};
 
 fn main() -> io::Result<()> {
-    for dist in ["capture-web/dist", "viewer-web/dist"] {
+    for dist in ["capture-web/dist", "viewer-web/dist", "embed-web/dist"] {
         fs::create_dir_all(dist)?;
         println!("cargo::rerun-if-changed={dist}");
     }

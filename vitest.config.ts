@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   test: {
-    include: ["web-shared/test/**/*.test.ts", "capture-web/test/**/*.test.ts", "viewer-web/test/**/*.test.ts", "benches/**/*.test.ts"],
+    include: ["web-shared/test/**/*.test.ts", "capture-web/test/**/*.test.ts", "viewer-web/test/**/*.test.ts", "embed-web/test/**/*.test.ts", "benches/**/*.test.ts"],
     environment: "node",
   },
 });

@@ -125,8 +125,9 @@ impl Server {
             figures(registry.clone(), streams.clone(), mjpeg.clone(), redis.clone()),
             shutdown.clone(),
         ));
-        let further = further_figures(streams.clone(), mjpeg, media, port, redis.clone());
-        let rest = rest.with_figures(further);
+        let further = further_figures(streams.clone(), mjpeg, media, port.clone(), redis.clone());
+        let reached = move || port.reached_at();
+        let rest = rest.with_figures(further).with_ingest_addresses(reached);
         let view_port = ViewPort { streams, rest, origins };
         tokio::spawn(net::serve(ingest_tcp, http::ingest_port(ingest_port), lifetime.clone()));
         tokio::spawn(net::serve_viewers(view, http::view_port(view_port), lifetime.clone()));

@@ -210,6 +210,41 @@ async fn pages_of_strangers_are_refused_at_every_door() {
     assert_eq!(close_code(&mut refused).await, 4000);
 }
 
+#[tokio::test]
+async fn what_is_for_other_sites_is_had_by_them_and_nothing_else_is_framed() {
+    let relay = Relay::start().await;
+    let ask = async |path: &str, headers: &str| {
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{headers}Connection: close\r\n\r\n");
+        let answer = raw(relay.view, request.as_bytes(), PATIENCE).await;
+        String::from_utf8_lossy(&answer).to_ascii_lowercase()
+    };
+    let foreign = "Origin: http://wall.example\r\n";
+    let element = ask("/framecast-view.js", foreign).await;
+    assert!(element.starts_with("http/1.1 200 "), "{element}");
+    for header in [
+        "content-type: text/javascript",
+        "access-control-allow-origin: *\r\n",
+        "cross-origin-resource-policy: cross-origin\r\n",
+        "cache-control: no-cache\r\n",
+    ] {
+        assert!(element.contains(header), "{header}: {element}");
+    }
+    let tag = element.lines().find_map(|line| line.strip_prefix("etag: ")).unwrap();
+    let again = ask("/framecast-view.js", &format!("If-None-Match: {tag}\r\n")).await;
+    assert!(again.starts_with("http/1.1 304 "), "{again}");
+
+    let framed = ask("/embed/door?fit=cover", "").await;
+    assert!(
+        framed.starts_with("http/1.1 200 ") && framed.contains("frame-ancestors *"),
+        "{framed}"
+    );
+    assert!(framed.contains("default-src 'self'"), "{framed}");
+    assert!(ask("/embed/door", foreign).await.starts_with("http/1.1 403 "));
+    assert!(ask("/", "").await.contains("frame-ancestors 'self'"));
+    assert!(ask("/embed/", "").await.starts_with("http/1.1 404 "));
+}
+
 /// Waits for something that has to be asked for; fails after 10 s.
 async fn until_async(what: &str, is: impl AsyncFn() -> bool) {
     let start = Instant::now();

@@ -215,7 +215,7 @@ async fn the_cache_is_listed_and_each_of_its_frames_can_be_had() {
         sleep(Duration::from_millis(400)).await;
     }
     let listed = port.get("/api/cameras/door/frames").await.json();
-    assert_eq!(listed["camera"], "door");
+    assert_eq!((&listed["camera"], &listed["max_age_ms"]), (&json!("door"), &json!(10_000)));
     let frames = listed["frames"].as_array().unwrap();
     assert_eq!(frames.len(), 3);
     for (n, frame) in (1u64..).zip(frames) {
@@ -236,10 +236,39 @@ async fn the_cache_is_listed_and_each_of_its_frames_can_be_had() {
 }
 
 #[tokio::test]
+async fn a_frame_is_had_by_its_number_until_it_leaves_the_cache() {
+    let limits = Limits { cache_bytes: 5000, ..Limits::default() };
+    let port = ViewPort::with(limits, 30.0).await;
+    let door = port.publish("door");
+    for fill in 1..=3 {
+        put(&door, fill, 1000);
+    }
+    let path = "/api/cameras/door/frame.jpg?seq=2";
+    let second = port.get(path).await;
+    assert_eq!((second.status, second.number("x-framecast-seq")), (200, 2));
+    assert_eq!(second.body, picture(2, 1000));
+    let tag = format!("If-None-Match: {}\r\n", second.header("etag"));
+    assert_eq!(port.ask("GET", path, &tag).await.status, 304);
+
+    for fill in 4..=9 {
+        put(&door, fill, 1000);
+    }
+    for gone in [path, "/api/cameras/door/frame.jpg?seq=10", "/api/cameras/door/frame.jpg?seq=0"] {
+        let answer = port.get(gone).await;
+        assert_eq!(answer.error(), (404, "not_in_cache".into()), "{gone}");
+        assert!(answer.message().contains("to 9, see /frames"), "{}", answer.message());
+    }
+}
+
+#[tokio::test]
 async fn a_camera_without_a_frame_says_so() {
     let port = ViewPort::start().await;
     let _door = port.publish("door");
-    for path in ["/api/cameras/door/frame.jpg", "/api/cameras/door/frame.jpg?at=-1s"] {
+    for path in [
+        "/api/cameras/door/frame.jpg",
+        "/api/cameras/door/frame.jpg?at=-1s",
+        "/api/cameras/door/frame.jpg?seq=1",
+    ] {
         let answer = port.get(path).await;
         assert_eq!(answer.error(), (404, "not_in_cache".into()));
         assert!(answer.message().contains("no frame yet"), "{}", answer.message());
@@ -276,7 +305,11 @@ async fn stats_sum_up_the_cameras_and_show_the_bounds() {
 async fn pages_learn_the_ingest_port() {
     let port = ViewPort::with(Limits::default(), 25.0).await;
     let version = env!("CARGO_PKG_VERSION");
-    let info = json!({"version": version, "ingest_port": INGEST_PORT, "max_fps": 25.0});
+    let info = json!({
+        "version": version, "ingest_port": INGEST_PORT, "max_fps": 25.0,
+        // Of those that the port was given; what only this machine reaches is left out.
+        "ingest_addresses": ["192.0.2.7:8080", "[2001:db8::7]:8080"],
+    });
     assert_eq!(port.get("/api/info").await.json(), info);
 }
 
@@ -317,6 +350,10 @@ async fn queries_that_cannot_be_read_are_refused_by_name() {
         ("frame.jpg?at=", "at"),
         ("frame.jpg?at=-3s&after=1", "at"),
         ("frame.jpg?at=-3s&max_age_ms=1", "at"),
+        ("frame.jpg?seq=-1", "seq"),
+        ("frame.jpg?seq=1&at=-3s", "seq"),
+        ("frame.jpg?seq=1&after=1", "seq"),
+        ("frame.jpg?seq=1&max_age_ms=1", "seq"),
         ("stream.mjpeg?max_fps=0", "max_fps"),
         ("stream.mjpeg?max_fps=-5", "max_fps"),
         ("stream.mjpeg?max_fps=NaN", "max_fps"),
@@ -495,7 +532,10 @@ async fn the_description_lists_every_query_and_the_push_of_the_ingest_port() {
     };
     let set = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<BTreeSet<_>>();
     let still = "/api/cameras/{id}/frame.jpg";
-    assert_eq!(parameters(still, "query"), set(&["max_age_ms", "after", "timeout_ms", "at"]));
+    assert_eq!(
+        parameters(still, "query"),
+        set(&["max_age_ms", "after", "timeout_ms", "at", "seq"])
+    );
     assert_eq!(parameters(still, "header"), set(&["If-None-Match"]));
     assert_eq!(parameters("/api/cameras/{id}/stream.mjpeg", "query"), set(&["max_fps"]));
 

@@ -19,18 +19,57 @@ pub(super) struct Capture;
 #[folder = "viewer-web/dist"]
 pub(super) struct Viewer;
 
-/// Headers of every file of a page. Styles may be inline, for elements that move; scripts may not.
-const HEADERS: [(&str, &str); 4] = [
-    (
-        "content-security-policy",
-        "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' blob: data:; \
-         media-src 'self' blob:; worker-src 'self' blob:; style-src 'self' 'unsafe-inline'; \
-         object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
-    ),
-    ("x-content-type-options", "nosniff"),
-    ("referrer-policy", "no-referrer"),
-    ("cross-origin-opener-policy", "same-origin"),
-];
+/// What is for other sites' pages: the element, and the page that shows one camera in a frame.
+#[derive(Debug, RustEmbed)]
+#[folder = "embed-web/dist"]
+struct Embed;
+
+/// What a page may load. Styles may be inline, for elements that move; scripts may not.
+const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' blob: data:; \
+                      media-src 'self' blob:; worker-src 'self' blob:; \
+                      style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; \
+                      form-action 'none'";
+
+/// Headers of every file.
+const HEADERS: [(&str, &str); 2] =
+    [("x-content-type-options", "nosniff"), ("referrer-policy", "no-referrer")];
+
+/// The element as a script of any site's page, classic or module. There is nothing secret in it; what
+/// it asks the server for is guarded.
+pub(super) async fn element(headers: HeaderMap) -> Response {
+    let mut response = embedded("framecast-view.js", &headers);
+    let headers = response.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    let anywhere = HeaderValue::from_static("cross-origin");
+    headers.insert("cross-origin-resource-policy", anywhere);
+    response
+}
+
+/// One camera, for a frame in any site's page: it shows what it shows to whoever looks, and the site
+/// around it can read none of it.
+pub(super) async fn embed(headers: HeaderMap) -> Response {
+    let mut response = embedded("embed.html", &headers);
+    policy(&mut response, "frame-ancestors *");
+    response
+}
+
+/// The script of [`embed`].
+pub(super) async fn embed_script(headers: HeaderMap) -> Response {
+    embedded("embed-page.js", &headers)
+}
+
+fn embedded(path: &str, headers: &HeaderMap) -> Response {
+    match Embed::get(path) {
+        Some(file) => serve(file, path, headers),
+        None => not_built(),
+    }
+}
+
+fn policy(response: &mut Response, further: &str) {
+    if let Ok(value) = HeaderValue::from_str(&format!("{POLICY}; {further}")) {
+        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, value);
+    }
+}
 
 /// A file of a page; `/` is its `index.html`.
 pub(super) async fn page<Page: RustEmbed>(uri: Uri, headers: HeaderMap) -> Response {
@@ -39,7 +78,13 @@ pub(super) async fn page<Page: RustEmbed>(uri: Uri, headers: HeaderMap) -> Respo
         path => path,
     };
     match Page::get(path) {
-        Some(file) => serve(file, path, &headers),
+        Some(file) => {
+            let mut response = serve(file, path, &headers);
+            policy(&mut response, "frame-ancestors 'self'");
+            let own = HeaderValue::from_static("same-origin");
+            response.headers_mut().insert("cross-origin-opener-policy", own);
+            response
+        }
         None if path == "index.html" => not_built(),
         None => ApiError::new("not_found", format!("there is no {}", uri.path())).into_response(),
     }

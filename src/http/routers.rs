@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Origins,
     origin::guard,
-    pages::{Capture, Viewer, page},
+    pages::{Capture, Viewer, element, embed, embed_script, page},
 };
 use crate::{
     ingest::{self, Ingest, dialect, signaling, webrtc::Port},
@@ -75,7 +75,7 @@ pub fn ingest_port(port: IngestPort) -> Router {
     finish::<Capture>(routes, either, origins)
 }
 
-/// Streaming, stills, figures, and the viewer page.
+/// Streaming, stills, figures, the viewer page, and what other sites' pages embed.
 pub fn view_port(port: ViewPort) -> Router {
     let ViewPort { streams, rest, origins } = port;
     let legacy = streams.clone();
@@ -83,8 +83,12 @@ pub fn view_port(port: ViewPort) -> Router {
         upgrade.on_upgrade(|stream, read| legacy.serve_legacy(stream, read))
     };
     let routes = Router::new().route("/stream", get(stream)).with_state(streams);
-    let routes = routes.merge(view::routes(rest));
-    finish::<Viewer>(routes, legacy, origins)
+    let routes = routes
+        .merge(view::routes(rest))
+        .route("/embed/{camera}", get(embed))
+        .route("/embed-page.js", get(embed_script));
+    // Behind the guard: a page that may not watch is to load the element, which then says why.
+    finish::<Viewer>(routes, legacy, origins).route("/framecast-view.js", get(element))
 }
 
 /// Adds what every port has: `/` as a page or a WebSocket, the page's files, and the origin guard.

@@ -169,6 +169,11 @@ impl Camera {
         self.track.state.lock().ring.at(then).cloned()
     }
 
+    /// The cached frame with this number; `None` when it has left the cache, or was never in it.
+    pub fn numbered(&self, seq: u64) -> Option<Frame> {
+        self.track.state.lock().ring.numbered(seq).cloned()
+    }
+
     /// `what` of the newest `most` frames in the cache, oldest first. Made under the lock that frames
     /// come in by: to be short, and no more than is needed.
     pub fn cached<T>(&self, most: usize, what: impl FnMut(&Frame) -> T) -> Vec<T> {

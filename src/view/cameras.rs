@@ -3,7 +3,7 @@
 use axum::{Json, extract::State};
 
 use super::{
-    answers::{CachedFrame, CachedFrames, Camera, Cameras, ErrorAnswer},
+    answers::{CachedFrame, CachedFrames, Camera, Cameras, ErrorAnswer, millis},
     rest::Rest,
 };
 use crate::net::{ApiError, Id};
@@ -41,7 +41,7 @@ pub(super) async fn one(State(rest): State<Rest>, Id(id): Id) -> Result<Json<Cam
 
 /// What the cache holds.
 ///
-/// At most the newest 3000 frames. Each can be had by `frame.jpg?at=`.
+/// At most the newest 3000 frames. Each can be had by `frame.jpg?seq=`.
 #[utoipa::path(
     get,
     operation_id = "list_frames",
@@ -60,5 +60,6 @@ pub(super) async fn frames(
     let camera = rest.camera(&id)?;
     let now = rest.view.registry.clock().now();
     let frames = camera.cached(MAX_LISTED, |frame| CachedFrame::new(frame, now));
-    Ok(Json(CachedFrames { camera: id, frames }))
+    let max_age_ms = millis(rest.view.registry.limits().cache_age);
+    Ok(Json(CachedFrames { camera: id, max_age_ms, frames }))
 }

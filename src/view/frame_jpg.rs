@@ -1,4 +1,4 @@
-//! `/api/cameras/{id}/frame.jpg`: one picture, now, after another one, or some seconds ago.
+//! `/api/cameras/{id}/frame.jpg`: one picture: now, after another, some seconds ago, or by number.
 
 use std::{str::FromStr, sync::Arc, time::Duration};
 
@@ -48,6 +48,8 @@ pub struct FrameQuery {
     #[param(value_type = Option<String>, pattern = "^-[0-9]+(s|ms)$", example = "-3s")]
     #[serde(default, deserialize_with = "ago")]
     at: Option<Ago>,
+    /// Exactly the frame with this number, as listed by `/frames`. Alone.
+    seq: Option<u64>,
 }
 
 /// How far back from now.
@@ -86,6 +88,7 @@ enum Wish {
     Newest,
     After(u64, Duration),
     At(Duration),
+    Numbered(u64),
 }
 
 impl FrameQuery {
@@ -95,6 +98,13 @@ impl FrameQuery {
         if timeout_ms > MAX_TIMEOUT_MS {
             let message = format!("query parameter timeout_ms: at most {MAX_TIMEOUT_MS}");
             return Err(bad(message));
+        }
+        if let Some(seq) = self.seq {
+            if self.at.is_some() || self.after.is_some() || self.max_age_ms.is_some() {
+                let message = "query parameter seq: not together with at, after or max_age_ms";
+                return Err(bad(message.to_owned()));
+            }
+            return Ok(Wish::Numbered(seq));
         }
         match (self.at, self.after) {
             (Some(_), _) if self.after.is_some() || self.max_age_ms.is_some() => {
@@ -141,11 +151,11 @@ impl FrameQuery {
         (status = 304, description = "`If-None-Match` names the frame that would be sent"),
         (status = 400, description = "`bad_camera_id`, or `bad_request` for a query",
             body = ErrorAnswer),
-        (status = 404, description = "`unknown_camera`, or `not_in_cache`: no frame of that time, \
-            or none yet", body = ErrorAnswer),
+        (status = 404, description = "`unknown_camera`, or `not_in_cache`: no frame of that time \
+            or number, or none yet", body = ErrorAnswer),
         (status = 422, description = "`not_scaled`: the picture is broken", body = ErrorAnswer),
-        (status = 503, description = "`stale`: older than `max_age_ms`; `busy`: too many pictures to \
-            scale", body = ErrorAnswer),
+        (status = 503, description = "`stale`: older than `max_age_ms`; `busy`: too many pictures \
+            to scale", body = ErrorAnswer),
     )
 )]
 pub(super) async fn frame(
@@ -161,8 +171,12 @@ pub(super) async fn frame(
     let (frame, age) = match wish {
         Wish::At(ago) => {
             let frame = camera.rewound(ago).ok_or_else(|| not_in_cache(&camera, ago))?;
-            let now = rest.view.registry.clock().now();
-            let age = now.saturating_duration_since(frame.received_at);
+            let age = rest.since_received(&frame);
+            (frame, age)
+        }
+        Wish::Numbered(seq) => {
+            let frame = camera.numbered(seq).ok_or_else(|| no_such_frame(&camera, seq))?;
+            let age = rest.since_received(&frame);
             (frame, age)
         }
         wish => {
@@ -195,7 +209,7 @@ async fn scaled(camera: &Camera, frame: Frame, rung: Rung, wish: Wish) -> Result
     let after = match wish {
         Wish::Newest => Some(0),
         Wish::After(seq, _) => Some(seq.min(frame.seq - 1)),
-        Wish::At(_) => None,
+        Wish::At(_) | Wish::Numbered(_) => None,
     };
     let shown = after.zip(camera.shown(rung)).map(|(after, shown)| {
         let behind = frame.received_at.saturating_duration_since(shown.received_at);
@@ -234,6 +248,16 @@ fn not_in_cache(camera: &Camera, ago: Duration) -> ApiError {
         camera.id(),
         millis(ago),
         oldest
+    );
+    ApiError::new("not_in_cache", message)
+}
+
+fn no_such_frame(camera: &Camera, seq: u64) -> ApiError {
+    let Some(oldest) = camera.oldest_seq() else { return no_frame_yet(camera) };
+    let newest = camera.latest().map_or(oldest, |frame| frame.seq);
+    let message = format!(
+        "frame {seq} of {} is not in the cache, which holds {oldest} to {newest}, see /frames",
+        camera.id()
     );
     ApiError::new("not_in_cache", message)
 }

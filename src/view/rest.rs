@@ -3,7 +3,7 @@
 //! Belongs here: the table, what all handlers share, and the errors of paths and methods that are
 //! not in the table. Does not: what a route answers, which is in the file of its name.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -21,7 +21,7 @@ use utoipa::openapi::path::{HttpMethod, Operation};
 use super::{Sent, View, answers, cameras, frame_jpg, mjpeg, openapi, status};
 use crate::{
     net::ApiError,
-    relay::{Camera, CameraId},
+    relay::{Camera, CameraId, Frame},
 };
 
 /// What the handlers share. Cheap to clone.
@@ -30,6 +30,7 @@ pub struct Rest {
     pub(super) view: View,
     pub(super) shutdown: CancellationToken,
     pub(super) ingest_port: u16,
+    pub(super) ingest_addresses: Arc<dyn Fn() -> Vec<SocketAddr> + Send + Sync>,
     pub(super) started: Instant,
     /// Over MJPEG.
     pub(super) sent: Sent,
@@ -38,7 +39,7 @@ pub struct Rest {
 
 impl fmt::Debug for Rest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { view, shutdown, ingest_port, started, sent: _, figures: _ } = self;
+        let Self { view, shutdown, ingest_port, started, .. } = self;
         f.debug_struct("Rest")
             .field("view", view)
             .field("shutdown", shutdown)
@@ -54,8 +55,9 @@ impl Rest {
     /// API's description.
     pub fn new(view: View, shutdown: CancellationToken, ingest_port: u16) -> Self {
         let figures = Arc::new(Map::new);
+        let ingest_addresses = Arc::new(Vec::new);
         let (started, sent) = (Instant::now(), Sent::default());
-        Self { view, shutdown, ingest_port, started, sent, figures }
+        Self { view, shutdown, ingest_port, ingest_addresses, started, sent, figures }
     }
 
     /// What was sent as MJPEG since the start.
@@ -70,6 +72,20 @@ impl Rest {
         figures: impl Fn() -> Map<String, Value> + Send + Sync + 'static,
     ) -> Self {
         Self { figures: Arc::new(figures), ..self }
+    }
+
+    /// Where the ingest port is reached from, for `/api/info`; asked at every request, as a machine's
+    /// addresses come and go. Loopback ones are left out of the answer.
+    pub fn with_ingest_addresses(
+        self,
+        addresses: impl Fn() -> Vec<SocketAddr> + Send + Sync + 'static,
+    ) -> Self {
+        Self { ingest_addresses: Arc::new(addresses), ..self }
+    }
+
+    /// How long ago a frame was complete here.
+    pub(super) fn since_received(&self, frame: &Frame) -> Duration {
+        self.view.registry.clock().now().saturating_duration_since(frame.received_at)
     }
 
     pub(super) fn camera(&self, id: &str) -> Result<Arc<Camera>, ApiError> {

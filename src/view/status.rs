@@ -62,11 +62,14 @@ fn drops(cameras: &[Snapshot]) -> BTreeMap<&'static str, u64> {
     get,
     operation_id = "get_info",
     path = "/api/info",
-    responses((status = 200, description = "Fixed while the server runs", body = Info))
+    responses((status = 200, description = "All but the addresses is fixed while it runs",
+        body = Info))
 )]
 pub(super) async fn info(State(rest): State<Rest>) -> Json<Info> {
-    let Rest { view, ingest_port, .. } = rest;
-    Json(Info { version: VERSION, ingest_port, max_fps: view.max_fps })
+    let Rest { view, ingest_port, ingest_addresses, .. } = rest;
+    let elsewhere = ingest_addresses().into_iter().filter(|address| !address.ip().is_loopback());
+    let ingest_addresses = elsewhere.map(|address| address.to_string()).collect();
+    Json(Info { version: VERSION, ingest_port, ingest_addresses, max_fps: view.max_fps })
 }
 
 /// Whether the process runs.

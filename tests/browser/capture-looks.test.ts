@@ -115,7 +115,8 @@ staged("an insecure page says so before anything is pressed, and where to go ins
   expect(words).toContain(`adb reverse tcp:${port} tcp:${port}`);
   expect(await page.getByTestId("start").isDisabled()).toBe(true);
   await look(page, "insecure");
-  expect(stage.errors).toEqual([]);
+  // Chromium itself complains on such pages about a header that guards the secure ones.
+  expect(stage.errors.filter((error) => !error.includes("Cross-Origin-Opener-Policy"))).toEqual([]);
 });
 
 staged("reconnecting", async (stage) => {

@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 
-const BINARY = process.env["FRAMECAST_BIN"] ?? fileURLToPath(new URL("../../target/debug/framecast", import.meta.url));
+export const BINARY = process.env["FRAMECAST_BIN"] ?? fileURLToPath(new URL("../../target/debug/framecast", import.meta.url));
 const START_MS = 15_000;
 
 export class Server {
@@ -19,9 +19,9 @@ export class Server {
     this.view = view;
   }
 
-  /** Starts on free ports, or on the given ones, and waits until both are announced. */
-  static async start(ports: { ingest: number; view: number } = { ingest: 0, view: 0 }, flags: string[] = []): Promise<Server> {
-    const child = spawn(BINARY, ["serve", "--ingest-addr", `127.0.0.1:${ports.ingest}`, "--view-addr", `127.0.0.1:${ports.view}`, ...flags], {
+  /** Starts on free ports, or on the given ones, and waits until both are announced. `demo` has two cameras of its own. */
+  static async start(ports: { ingest: number; view: number } = { ingest: 0, view: 0 }, flags: string[] = [], command: "serve" | "demo" = "serve"): Promise<Server> {
+    const child = spawn(BINARY, [command, "--ingest-addr", `127.0.0.1:${ports.ingest}`, "--view-addr", `127.0.0.1:${ports.view}`, ...flags], {
       stdio: ["ignore", "pipe", "pipe"],
     });
     let output = "";

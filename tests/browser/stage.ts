@@ -34,10 +34,15 @@ export class Stage {
   /** Console errors and uncaught exceptions of all pages. */
   readonly errors: string[] = [];
 
-  async server(flags: string[] = [], ports?: { ingest: number; view: number }): Promise<Server> {
-    const server = await Server.start(ports, flags);
+  async server(flags: string[] = [], ports?: { ingest: number; view: number }, command?: "serve" | "demo"): Promise<Server> {
+    const server = await Server.start(ports, flags, command);
     this.#closers.push(() => server.stop());
     return server;
+  }
+
+  /** Something else that ends with the test. */
+  closes(close: () => Promise<unknown>): void {
+    this.#closers.push(close);
   }
 
   /** A browser with a fake camera that every page may use. */

@@ -53,6 +53,11 @@ impl ViewPort {
         let rest = Rest::new(view, drain.clone(), INGEST_PORT);
         let rest =
             rest.with_figures(|| [("redis".to_owned(), Value::from("ok"))].into_iter().collect());
+        let rest = rest.with_ingest_addresses(|| {
+            ["192.0.2.7:8080", "[2001:db8::7]:8080", "127.0.0.1:8080", "[::1]:8080"]
+                .map(|address| address.parse().unwrap())
+                .into()
+        });
         let router = Router::new().route("/stream", get(stream)).with_state(streams.clone());
         let router = router.merge(routes(rest));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

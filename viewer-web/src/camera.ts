@@ -1,12 +1,11 @@
-// One camera as this page knows it: what the server says of it, its picture, its figures. It owns its canvas,
-// so that the last picture stays whatever the layout does.
+// One camera as this page knows it: what the server says of it, its canvas, its figures. The pictures themselves
+// are the engine's. The canvas is kept here, so that the last picture stays whatever the layout does.
 
-import type { ServerClock } from "@framecast/shared/clock";
+import { localNowUs } from "@framecast/shared/clock";
 import { Observable } from "@framecast/shared/observable";
-import { RateMeter, Samples } from "@framecast/shared/rate";
-import type { FrameMessage } from "@framecast/shared/wire/frame";
-import type { CameraInfo, Interest } from "./feed/feed.ts";
-import { Painter } from "./picture/painter.ts";
+import { Samples } from "@framecast/shared/rate";
+import type { TrackFigures } from "./engine/messages.ts";
+import type { CameraInfo, Interest, Served } from "./feed/feed.ts";
 
 /** Ages kept for percentiles: 20 s at 30 fps. */
 const AGES_KEPT = 600;
@@ -14,13 +13,6 @@ const AGES_KEPT = 600;
 const AGES_SHOWN = 30;
 /** A frame this old says that the picture stands still. */
 const STILL_MS = 1_500;
-
-interface Arrival {
-  seq: bigint;
-  /** When taken, or else received; on the server's clock. 0 if both are unknown. */
-  takenUs: number;
-  capturedKnown: boolean;
-}
 
 /** What `framecastStats()` tells of a camera. */
 export interface CameraFigures {
@@ -42,45 +34,35 @@ export interface CameraFigures {
   ageP99: number | null;
   /** From the page's start to the first picture on the screen. */
   firstShownMs: number | null;
+  /** What the server counted for this viewer, by reason; `null` where it does not say. */
+  served: Served | null;
 }
+
+const NOTHING: TrackFigures = {
+  shown: 0, skipped: 0, broken: 0, fps: 0, bytesPerSecond: 0, width: 0, height: 0,
+  ages: [], takenUs: 0, captured: false, shownUs: 0, served: undefined,
+};
 
 export class Camera {
   readonly id: string;
   readonly info: Observable<CameraInfo>;
   readonly canvas: HTMLCanvasElement;
-  readonly #painter: Painter<Arrival>;
-  readonly #clock: ServerClock;
-  readonly #shownRate = new RateMeter();
-  readonly #arrivedRate = new RateMeter();
+  /** Shown in a small window of its own, too. */
+  readonly floating = new Observable(false);
+  readonly #serverNowUs: () => number | undefined;
   readonly #ages = new Samples(AGES_KEPT);
   readonly #recentAges = new Samples(AGES_SHOWN);
   interest: Interest | undefined;
-  #newest: Arrival | undefined;
-  #lastShownMs: number | undefined;
+  #track = NOTHING;
   #firstShownMs: number | undefined;
-  #shown = 0;
-  #skipped = 0;
-  #broken = 0;
-  #size = { width: 0, height: 0 };
 
-  constructor(info: CameraInfo, clock: ServerClock, onDone: (camera: string, seq: bigint) => void) {
+  /** `serverNowUs`: the time on the server's clock, `undefined` until known. */
+  constructor(info: CameraInfo, serverNowUs: () => number | undefined) {
     this.id = info.camera;
     this.info = new Observable(info);
-    this.#clock = clock;
+    this.#serverNowUs = serverNowUs;
     this.canvas = document.createElement("canvas");
     this.canvas.className = "tile-canvas";
-    this.#painter = new Painter(this.canvas, {
-      onShown: (arrival, width, height) => {
-        this.#painted(arrival, width, height);
-        onDone(this.id, arrival.seq);
-      },
-      onSkipped: () => (this.#skipped += 1),
-      onBroken: (arrival) => {
-        this.#broken += 1;
-        // The server, too, is to know that this frame is done with; it would wait for word of it.
-        onDone(this.id, arrival.seq);
-      },
-    });
   }
 
   get title(): string {
@@ -88,19 +70,29 @@ export class Camera {
   }
 
   get size(): { width: number; height: number } {
-    return this.#size;
+    return { width: this.#track.width, height: this.#track.height };
   }
 
   get hasPicture(): boolean {
-    return this.#shown > 0;
+    return this.#track.shown > 0;
   }
 
   get fps(): number {
-    return this.#shownRate.perSecond();
+    return this.#track.fps;
   }
 
   get bytesPerSecond(): number {
-    return this.#arrivedRate.bytesPerSecond();
+    return this.#track.bytesPerSecond;
+  }
+
+  /** The rung the server sends, `undefined` where it does not say. */
+  get quality(): string | undefined {
+    return this.#track.served?.quality;
+  }
+
+  /** Whether pictures are coming: the newest is younger than a second and a half. */
+  get moving(): boolean {
+    return this.#sinceShownMs < STILL_MS;
   }
 
   /**
@@ -109,59 +101,51 @@ export class Camera {
    */
   get ageMs(): number | undefined {
     const usual = this.#recentAges.percentile(0.5);
-    const sinceShown = this.#lastShownMs === undefined ? 0 : performance.now() - this.#lastShownMs;
+    const sinceShown = this.#sinceShownMs;
     if (sinceShown < STILL_MS) return usual;
-    const nowUs = this.#clock.nowUs();
-    const takenUs = this.#newest?.takenUs ?? 0;
-    if (nowUs !== undefined && takenUs !== 0) return (nowUs - takenUs) / 1000;
-    return usual === undefined ? undefined : usual + sinceShown;
+    const nowUs = this.#serverNowUs();
+    if (nowUs !== undefined && this.#track.takenUs !== 0) return (nowUs - this.#track.takenUs) / 1000;
+    return usual === undefined || !this.hasPicture ? undefined : usual + sinceShown;
   }
 
   get ageSinceCapture(): boolean {
-    return this.#newest?.capturedKnown === true;
+    return this.#track.captured;
   }
 
   get figures(): CameraFigures {
+    const { shown, skipped, broken } = this.#track;
     return {
       online: this.info.value.online,
-      shown: this.#shown,
-      skipped: this.#skipped,
-      broken: this.#broken,
+      shown,
+      skipped,
+      broken,
       fps: this.fps,
       kilobytesPerSecond: this.bytesPerSecond / 1000,
-      ...this.#size,
+      ...this.size,
       ageSince: this.ageSinceCapture ? "captured" : "received",
       ageMs: [...this.#ages.values],
       ageP50: this.#ages.percentile(0.5) ?? null,
       ageP99: this.#ages.percentile(0.99) ?? null,
       firstShownMs: this.#firstShownMs ?? null,
+      served: this.#track.served ?? null,
     };
   }
 
-  arrived(frame: FrameMessage): void {
-    this.#arrivedRate.add(frame.jpeg.byteLength);
-    const capturedKnown = frame.capturedUs > 0;
-    const takenUs = capturedKnown ? frame.capturedUs : frame.receivedUs;
-    this.#painter.offer({ jpeg: frame.jpeg, about: { seq: frame.seq, takenUs, capturedKnown } });
+  /** What the engine counted. */
+  reported(track: TrackFigures): void {
+    this.#track = track;
+    if (track.shown > 0) this.#firstShownMs ??= track.shownUs / 1000 - performance.timeOrigin;
+    for (const ageMs of track.ages) {
+      this.#ages.add(ageMs);
+      this.#recentAges.add(ageMs);
+    }
   }
 
   close(): void {
-    this.#painter.close();
     this.canvas.remove();
   }
 
-  #painted(arrival: Arrival, width: number, height: number): void {
-    this.#shown += 1;
-    this.#newest = arrival;
-    this.#lastShownMs = performance.now();
-    this.#firstShownMs ??= this.#lastShownMs;
-    this.#size = { width, height };
-    this.#shownRate.add(0);
-    const nowUs = this.#clock.nowUs();
-    if (nowUs === undefined || arrival.takenUs === 0) return;
-    const ageMs = (nowUs - arrival.takenUs) / 1000;
-    this.#recentAges.add(ageMs);
-    // A picture shown on joining was taken before; its age says nothing about the way here.
-    if (this.#shown > 1) this.#ages.add(ageMs);
+  get #sinceShownMs(): number {
+    return this.#track.shownUs === 0 ? Number.POSITIVE_INFINITY : (localNowUs() - this.#track.shownUs) / 1000;
   }
 }

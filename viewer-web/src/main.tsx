@@ -3,22 +3,23 @@
 import "@framecast/shared/theme.css";
 import "./ui/viewer.css";
 import { render } from "preact";
-import type { LinkChoice } from "./feed/link.ts";
+import { FEED_KINDS, type LinkChoice } from "./feed/ladder.ts";
+import { Arrangement } from "./mosaic/arrangement.ts";
 import { Route } from "./route.ts";
 import { exposeStats } from "./stats-handle.ts";
 import { App } from "./ui/app.tsx";
 import { Wall } from "./wall.ts";
 
-/** `?transport=ws|rest` forces one way. */
-function linkChoice(): LinkChoice {
-  const wanted = new URLSearchParams(location.search).get("transport");
-  return wanted === "ws" || wanted === "rest" ? wanted : "auto";
-}
+const query = new URLSearchParams(location.search);
+/** `?transport=ws|mjpeg|rest` forces one way. */
+const choice: LinkChoice = FEED_KINDS.find((kind) => kind === query.get("transport")) ?? "auto";
+/** `?thread=page` decodes on the page's own thread, as browsers without canvases for workers do. */
+const thread = query.get("thread") === "page" ? "page" : "worker";
 
-const wall = new Wall(linkChoice());
+const wall = new Wall(choice, thread);
 exposeStats(wall);
 // The connection opens while the page is still being laid out.
 wall.start();
 
 const root = document.getElementById("app");
-if (root !== null) render(<App wall={wall} route={new Route()} />, root);
+if (root !== null) render(<App wall={wall} route={new Route()} arrangement={new Arrangement()} />, root);

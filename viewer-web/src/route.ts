@@ -1,32 +1,74 @@
-// Which camera is shown large, as the address says: `#camera=door`, or `?camera=door` when the page is opened.
+// What is shown, as the address says, so that it can be linked to: `#camera=door` shows one camera large,
+// `#layout=9` and `#filter=yard` say which of all. `?camera=door` works too when the page is opened.
 
 import { isCameraId } from "@framecast/shared/camera-id";
 import { Observable } from "@framecast/shared/observable";
+import { isLayout, type Layout } from "./mosaic/layout.ts";
 
-export function largeCamera(hash: string, search: string): string | undefined {
-  const fromHash = new URLSearchParams(hash.replace(/^#/, "")).get("camera");
-  const camera = fromHash ?? new URLSearchParams(search).get("camera") ?? "";
-  return isCameraId(camera) ? camera : undefined;
+const LONGEST_FILTER = 100;
+
+export interface Place {
+  /** The camera shown large. */
+  camera: string | undefined;
+  /** `undefined`: as the person last chose. */
+  layout: Layout | undefined;
+  filter: string;
+}
+
+export function readPlace(hash: string, search: string): Place {
+  const fromHash = new URLSearchParams(hash.replace(/^#/, ""));
+  const camera = fromHash.get("camera") ?? new URLSearchParams(search).get("camera") ?? "";
+  const layout = fromHash.get("layout");
+  return {
+    camera: isCameraId(camera) ? camera : undefined,
+    layout: isLayout(layout) ? layout : undefined,
+    filter: (fromHash.get("filter") ?? "").slice(0, LONGEST_FILTER),
+  };
+}
+
+export function writePlace({ camera, layout, filter }: Place): string {
+  const hash = new URLSearchParams();
+  if (camera !== undefined) hash.set("camera", camera);
+  if (layout !== undefined) hash.set("layout", layout);
+  if (filter !== "") hash.set("filter", filter);
+  return hash.toString();
 }
 
 export class Route {
-  readonly large = new Observable<string | undefined>(undefined);
+  readonly place = new Observable<Place>(readPlace(location.hash, location.search));
 
   /** Follows the address; returns the release. */
   follow(): () => void {
-    const read = (): void => this.large.set(largeCamera(location.hash, location.search));
+    const read = (): void => this.place.set(readPlace(location.hash, location.search));
     read();
     window.addEventListener("hashchange", read);
-    return () => window.removeEventListener("hashchange", read);
+    window.addEventListener("popstate", read);
+    return () => {
+      window.removeEventListener("hashchange", read);
+      window.removeEventListener("popstate", read);
+    };
   }
 
   /** Shows this camera large, or all. The back button undoes it. */
   show(camera: string | undefined): void {
+    this.#go({ ...this.place.value, camera }, "push");
+  }
+
+  layout(layout: Layout): void {
+    this.#go({ ...this.place.value, camera: undefined, layout }, "replace");
+  }
+
+  filter(filter: string): void {
+    this.#go({ ...this.place.value, filter: filter.slice(0, LONGEST_FILTER) }, "replace");
+  }
+
+  #go(place: Place, how: "push" | "replace"): void {
     const url = new URL(location.href);
     // Otherwise `?camera=` would make the large camera come back.
     url.searchParams.delete("camera");
-    url.hash = camera === undefined ? "" : `camera=${camera}`;
-    history.pushState(null, "", url);
-    this.large.set(camera);
+    url.hash = writePlace(place);
+    if (how === "push") history.pushState(null, "", url);
+    else history.replaceState(null, "", url);
+    this.place.set(place);
   }
 }

@@ -7,11 +7,14 @@ import type { Wall } from "./wall.ts";
 export interface ViewerStats {
   /** `connecting`, `live` or `reconnecting`. */
   link: string;
-  /** `ws`, `rest`, or null while not live. */
+  /** `ws`, `mjpeg`, `rest`, or null while not live. */
   transport: string | null;
+  /** `worker`, or `page` where pictures are decoded on the page's own thread. */
+  thread: string;
   /** Server's clock minus the page's, and the round trip it was measured by. */
   clockOffsetMs: number | null;
   roundTripMs: number | null;
+  /** A fifth of a second old at most. */
   cameras: Record<string, CameraFigures>;
 }
 
@@ -22,12 +25,13 @@ declare global {
 
 export function exposeStats(wall: Wall): void {
   globalThis.framecastStats = (): ViewerStats => {
-    const link = wall.link.state.value;
+    const link = wall.link.value;
     return {
       link: link.phase,
       transport: link.phase === "live" ? link.kind : null,
-      clockOffsetMs: wall.clock.offsetUs === undefined ? null : wall.clock.offsetUs / 1000,
-      roundTripMs: wall.clock.roundTripMs ?? null,
+      thread: wall.thread,
+      clockOffsetMs: wall.clockOffsetUs === undefined ? null : wall.clockOffsetUs / 1000,
+      roundTripMs: wall.roundTripMs ?? null,
       cameras: wall.figures(),
     };
   };

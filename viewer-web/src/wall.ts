@@ -1,11 +1,13 @@
-// All cameras of the page, and the one link that feeds them. The components look at this; it looks at none.
+// All cameras of the page, and the engine that feeds them. The components look at this; it looks at none.
 
-import { ServerClock } from "@framecast/shared/clock";
+import { localNowUs } from "@framecast/shared/clock";
 import { Observable } from "@framecast/shared/observable";
 import { Releases } from "@framecast/shared/releases";
 import { Camera, type CameraFigures } from "./camera.ts";
+import { EngineHost, type Thread } from "./engine/host.ts";
+import type { Figures, Picture } from "./engine/messages.ts";
 import type { CameraInfo, Interest } from "./feed/feed.ts";
-import { Link, type LinkChoice } from "./feed/link.ts";
+import type { LinkChoice, LinkState } from "./feed/link.ts";
 
 const byName = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
 
@@ -16,29 +18,36 @@ export class Wall {
   readonly known = new Observable(false);
   /** What happened last, for those who listen to the page instead of looking at it. */
   readonly news = new Observable("");
-  readonly link: Link;
+  readonly link = new Observable<LinkState>({ phase: "connecting", after: undefined });
+  readonly #choice: LinkChoice;
+  readonly #engine: EngineHost;
   readonly #releases = new Releases();
   readonly #byId = new Map<string, Camera>();
-  readonly #clock = new ServerClock();
+  #offsetUs: number | undefined;
+  #roundTripMs: number | undefined;
 
-  constructor(choice: LinkChoice) {
-    this.link = new Link(
-      choice,
-      {
-        onUp: () => this.#tellInterests(),
-        onCameras: (cameras) => this.#all(cameras),
-        onCamera: (camera) => this.#changed(camera),
-        onGone: (id) => this.#gone(id),
-        onFrame: (frame) => this.#byId.get(frame.camera)?.arrived(frame),
-      },
-      this.#clock,
-    );
+  constructor(choice: LinkChoice, thread: Thread) {
+    this.#choice = choice;
+    this.#engine = new EngineHost(thread, (word) => {
+      switch (word.say) {
+        case "link":
+          return this.link.set(word.state);
+        case "cameras":
+          return this.#all(word.cameras);
+        case "camera":
+          return this.#changed(word.camera);
+        case "gone":
+          return this.#gone(word.camera);
+        case "figures":
+          return this.#figures(word.figures);
+      }
+    });
   }
 
   start(): void {
-    this.#releases.add(() => this.link.stop());
-    this.#releases.listen(window, "online", () => this.link.hurry());
-    this.link.start();
+    this.#releases.add(() => this.#engine.close());
+    this.#releases.listen(window, "online", () => this.#engine.tell({ do: "hurry" }));
+    this.#engine.tell({ do: "start", choice: this.#choice });
   }
 
   stop(): void {
@@ -47,23 +56,46 @@ export class Wall {
     this.#byId.clear();
   }
 
-  get clock(): ServerClock {
-    return this.#clock;
+  /** Where pictures are decoded and drawn. */
+  get thread(): Thread {
+    return this.#engine.thread;
   }
 
-  /** The tile of this camera is in sight or out of it, and this wide. */
+  /** Now on the server's clock, Unix microseconds; `undefined` until known. */
+  serverNowUs(): number | undefined {
+    return this.#offsetUs === undefined ? undefined : localNowUs() + this.#offsetUs;
+  }
+
+  /** Server's clock minus the page's; `undefined` until known. */
+  get clockOffsetUs(): number | undefined {
+    return this.#offsetUs;
+  }
+
+  get roundTripMs(): number | undefined {
+    return this.#roundTripMs;
+  }
+
+  /** The tile of this camera is in sight or out of it, this wide, at this rate. */
   want(camera: Camera, interest: Interest): void {
-    const had = camera.interest ?? { visible: true, width: 0 };
+    const had = camera.interest ?? { visible: true, width: 0, fps: undefined };
     camera.interest = interest;
-    if (had.visible !== interest.visible || (interest.visible && had.width !== interest.width)) this.link.want(camera.id, interest);
+    const changed = had.visible !== interest.visible || (interest.visible && (had.width !== interest.width || had.fps !== interest.fps));
+    if (changed) this.#engine.tell({ do: "want", camera: camera.id, interest });
+  }
+
+  /** The newest picture of this camera, byte for byte as it came; `undefined` where there is none. */
+  picture(camera: Camera): Promise<Picture | undefined> {
+    return this.#engine.picture(camera.id);
   }
 
   figures(): Record<string, CameraFigures> {
     return Object.fromEntries([...this.#byId].map(([id, camera]) => [id, camera.figures]));
   }
 
-  #tellInterests(): void {
-    for (const camera of this.#byId.values()) if (camera.interest !== undefined) this.link.want(camera.id, camera.interest);
+  #figures({ offsetUs, roundTripMs, cameras }: Figures): void {
+    this.#offsetUs = offsetUs;
+    this.#roundTripMs = roundTripMs;
+    for (const [id, track] of Object.entries(cameras)) this.#byId.get(id)?.reported(track);
   }
 
   #all(cameras: CameraInfo[]): void {
@@ -85,9 +117,11 @@ export class Wall {
   }
 
   #update(info: CameraInfo): void {
-    const camera = this.#byId.get(info.camera);
-    if (camera === undefined) this.#byId.set(info.camera, new Camera(info, this.#clock, (id, seq) => this.link.shown(id, seq)));
-    else camera.info.set(info);
+    const known = this.#byId.get(info.camera);
+    if (known !== undefined) return known.info.set(info);
+    const camera = new Camera(info, () => this.serverNowUs());
+    this.#byId.set(info.camera, camera);
+    this.#engine.draw(camera.id, camera.canvas);
   }
 
   #gone(id: string): void {

@@ -10,7 +10,11 @@ class FakeFeed implements Feed {
 
   shown(): void {}
 
-  want(): void {}
+  readonly wants: string[] = [];
+
+  want(camera: string): void {
+    this.wants.push(camera);
+  }
 
   close(): void {
     this.closed = true;
@@ -21,11 +25,10 @@ describe("Link", () => {
   beforeEach(() => vi.useFakeTimers());
   afterEach(() => vi.useRealTimers());
 
-  function open(choice: LinkChoice = "auto"): { link: Link; feeds: FakeFeed[]; newest: () => FakeFeed; ups: () => number } {
+  function open(choice: LinkChoice = "auto"): { link: Link; feeds: FakeFeed[]; newest: () => FakeFeed } {
     const feeds: FakeFeed[] = [];
-    let ups = 0;
     const none = (): void => undefined;
-    const link = new Link(choice, { onUp: () => (ups += 1), onCameras: none, onCamera: none, onGone: none, onFrame: none }, new ServerClock(), (kind, events) => {
+    const link = new Link(choice, { onCameras: none, onCamera: none, onGone: none, onFrame: none, onServed: none }, new ServerClock(), (kind, events) => {
       const feed = new FakeFeed(kind, events);
       feeds.push(feed);
       return feed;
@@ -36,58 +39,57 @@ describe("Link", () => {
       if (feed === undefined) throw new Error("no feed");
       return feed;
     };
-    return { link, feeds, newest, ups: () => ups };
+    return { link, feeds, newest };
   }
 
   const failSocket = (feed: FakeFeed): void => {
-    feed.events.onDown("closed door", false);
+    feed.events.onDown("closed door", "refused");
     vi.advanceTimersByTime(10_000);
   };
 
   it("streams, and comes back after a loss", () => {
-    const { link, feeds, newest, ups } = open();
+    const { link, feeds, newest } = open();
     newest().events.onUp();
     expect(link.state.value).toEqual({ phase: "live", kind: "ws" });
-    newest().events.onDown("lost", true);
+    newest().events.onDown("lost", "lost");
     expect(link.state.value).toMatchObject({ phase: "reconnecting", reason: "lost" });
     vi.advanceTimersByTime(500);
     newest().events.onUp();
     expect(feeds.map((feed) => feed.kind)).toEqual(["ws", "ws"]);
-    expect(ups()).toBe(2);
   });
 
-  it("polls after three WebSockets that did not open", () => {
+  it("streams over HTTP after three WebSockets that did not open", () => {
     const { link, feeds, newest } = open();
     for (let i = 0; i < 3; i += 1) failSocket(newest());
-    expect(feeds.map((feed) => feed.kind)).toEqual(["ws", "ws", "ws", "rest"]);
+    expect(feeds.map((feed) => feed.kind)).toEqual(["ws", "ws", "ws", "mjpeg"]);
     newest().events.onUp();
-    expect(link.state.value).toEqual({ phase: "live", kind: "rest" });
+    expect(link.state.value).toEqual({ phase: "live", kind: "mjpeg" });
   });
 
-  it("does not poll because of connections that were lost, however many", () => {
+  it("does not step down because of connections that were lost, however many", () => {
     const { feeds, newest } = open();
     for (let i = 0; i < 10; i += 1) {
       newest().events.onUp();
-      newest().events.onDown("lost", true);
+      newest().events.onDown("lost", "lost");
       vi.advanceTimersByTime(10_000);
     }
     expect(new Set(feeds.map((feed) => feed.kind))).toEqual(new Set(["ws"]));
   });
 
-  it("tries both in turn while neither works", () => {
+  it("tries all in turn while none works", () => {
     const { feeds, newest } = open();
     for (let i = 0; i < 7; i += 1) failSocket(newest());
-    expect(feeds.map((feed) => feed.kind)).toEqual(["ws", "ws", "ws", "rest", "ws", "rest", "ws", "rest"]);
+    expect(feeds.map((feed) => feed.kind)).toEqual(["ws", "ws", "ws", "mjpeg", "rest", "ws", "mjpeg", "rest"]);
   });
 
-  it("goes on polling until a WebSocket is open again, then changes over", () => {
+  it("goes on over HTTP until a WebSocket is open again, then changes over", () => {
     const { link, feeds, newest } = open();
     for (let i = 0; i < 3; i += 1) failSocket(newest());
     const polls = newest();
     polls.events.onUp();
     vi.advanceTimersByTime(20_000);
-    newest().events.onDown("still closed", false);
-    expect(link.state.value).toEqual({ phase: "live", kind: "rest" });
+    newest().events.onDown("still closed", "refused");
+    expect(link.state.value).toEqual({ phase: "live", kind: "mjpeg" });
     expect(polls.closed).toBe(false);
     vi.advanceTimersByTime(20_000);
     expect(newest().kind).toBe("ws");
@@ -97,15 +99,36 @@ describe("Link", () => {
     expect(feeds).toHaveLength(6);
   });
 
-  it.each([["ws", "ws"], ["rest", "rest"]] as const)("keeps to %s where it was asked for", (choice, kind) => {
+  it.each([["ws", "ws"], ["mjpeg", "mjpeg"], ["rest", "rest"]] as const)("keeps to %s where it was asked for", (choice, kind) => {
     const { feeds, newest } = open(choice);
     for (let i = 0; i < 5; i += 1) failSocket(newest());
     expect(new Set(feeds.map((feed) => feed.kind))).toEqual(new Set([kind]));
   });
 
+  it("tells a new connection what is wanted, but of no camera that is gone", () => {
+    const { link, newest } = open();
+    newest().events.onUp();
+    for (const camera of ["door", "yard"]) link.want(camera, { visible: false, width: 320, fps: undefined });
+    newest().events.onGone("yard");
+    newest().events.onDown("lost", "lost");
+    vi.advanceTimersByTime(500);
+    newest().events.onUp();
+    expect(newest().wants).toEqual(["door"]);
+  });
+
+  it("goes to polls at once where pictures are held back", () => {
+    const { link, newest } = open();
+    for (let i = 0; i < 3; i += 1) failSocket(newest());
+    newest().events.onUp();
+    newest().events.onDown("held back", "stalled");
+    vi.advanceTimersByTime(1);
+    newest().events.onUp();
+    expect(link.state.value).toEqual({ phase: "live", kind: "rest" });
+  });
+
   it("stops for good", () => {
     const { link, feeds, newest } = open();
-    newest().events.onDown("lost", false);
+    newest().events.onDown("lost", "refused");
     link.stop();
     vi.advanceTimersByTime(60_000);
     expect(feeds).toHaveLength(1);
@@ -113,7 +136,7 @@ describe("Link", () => {
 
   it("hurries when told that the network is back", () => {
     const { link, feeds, newest } = open();
-    newest().events.onDown("lost", false);
+    newest().events.onDown("lost", "refused");
     link.hurry();
     expect(feeds).toHaveLength(2);
     link.hurry();

@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 import { Painter, type PainterEvents } from "../src/picture/painter.ts";
 
 /** A decoder whose pictures are ready when the test says so, and a canvas that only counts. */
-function painter(): {
+function painter(canvasNow = true): {
+  canvas: HTMLCanvasElement;
   painter: Painter<number>;
   finish: (ok?: boolean) => Promise<void>;
   log: string[];
@@ -19,8 +20,11 @@ function painter(): {
     onSkipped: (about) => log.push(`skipped ${about}`),
     onBroken: (about) => log.push(`broken ${about}`),
   };
+  const painter = new Painter(events, () => new Promise((resolve, reject) => waiting.push({ resolve, reject })));
+  if (canvasNow) painter.drawOn(canvas);
   return {
-    painter: new Painter(canvas, events, () => new Promise((resolve, reject) => waiting.push({ resolve, reject }))),
+    painter,
+    canvas,
     finish: async (ok = true) => {
       const first = waiting.shift();
       if (ok) first?.resolve(bitmap);
@@ -54,6 +58,15 @@ describe("Painter", () => {
     it.offer(job(2));
     await finish();
     expect(log).toEqual(["broken 1", "shown 2"]);
+  });
+
+  it("keeps only the newest until it has somewhere to draw", async () => {
+    const { painter: it, canvas, finish, log, decoding } = painter(false);
+    for (const about of [1, 2, 3]) it.offer(job(about));
+    expect(decoding()).toBe(0);
+    it.drawOn(canvas);
+    await finish();
+    expect(log).toEqual(["skipped 1", "skipped 2", "shown 3"]);
   });
 
   it("frees every picture, also one that comes after the end", async () => {

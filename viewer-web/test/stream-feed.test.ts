@@ -47,33 +47,33 @@ describe("StreamFeed", () => {
   function open(onUp: (feed: () => StreamFeed) => void = () => undefined): { feed: StreamFeed; socket: FakeSocket; subscriptions: () => unknown[] } {
     const none = (): void => undefined;
     const feed: StreamFeed = new StreamFeed(new ServerClock(), {
-      onCameras: none, onCamera: none, onGone: none, onFrame: none, onDown: none,
+      onCameras: none, onCamera: none, onGone: none, onFrame: none, onServed: none, onDown: none,
       onUp: () => onUp(() => feed),
     });
     const socket = FakeSocket.newest;
     if (socket === undefined) throw new Error("no socket");
     socket.open();
-    return { feed, socket, subscriptions: () => socket.sent.filter((message) => message["type"] === "subscribe") };
+    return { feed, socket, subscriptions: () => socket.sent.filter((message) => ["subscribe", "unsubscribe"].includes(String(message["type"]))) };
   }
 
   it("leaves the rate of a camera in sight to the server, before and after hello", () => {
-    const { feed, socket, subscriptions } = open((self) => self().want("door", { visible: true, width: 640 }));
+    const { feed, socket, subscriptions } = open((self) => self().want("door", { visible: true, width: 640, fps: undefined }));
     socket.hears({ type: "hello", max_fps: 60, cameras: [] });
-    feed.want("door", { visible: true, width: 1280 });
+    feed.want("door", { visible: true, width: 1280, fps: 15 });
     expect(subscriptions()).toEqual([
-      { type: "subscribe", camera: "door", width: 640 },
-      { type: "subscribe", camera: "door", width: 1280 },
+      { type: "subscribe", camera: "door", width: 640, quality: "auto" },
+      { type: "subscribe", camera: "door", max_fps: 15, width: 1280, quality: "auto" },
     ]);
     feed.close();
   });
 
-  it("slows a camera out of sight, and gives its rate back to the server when it is seen again", () => {
+  it("wants nothing of a camera out of sight, and all again when it is seen", () => {
     const { feed, subscriptions } = open();
-    feed.want("door", { visible: false, width: 640 });
-    feed.want("door", { visible: true, width: 640 });
+    feed.want("door", { visible: false, width: 640, fps: undefined });
+    feed.want("door", { visible: true, width: 640, fps: undefined });
     expect(subscriptions()).toEqual([
-      { type: "subscribe", camera: "door", max_fps: 1 },
-      { type: "subscribe", camera: "door", width: 640 },
+      { type: "unsubscribe", camera: "door" },
+      { type: "subscribe", camera: "door", width: 640, quality: "auto" },
     ]);
     feed.close();
   });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { readCamera, readCameras } from "../src/feed/feed.ts";
-import { largeCamera } from "../src/route.ts";
-import { describeCameras, describeLink, describeOffline } from "../src/ui/wording.ts";
+import { readCamera, readCameras, readServed } from "../src/feed/feed.ts";
+import { readPlace, writePlace } from "../src/route.ts";
+import { describeBadge, describeCameras, describeLink, describeOffline, describeQuality } from "../src/ui/wording.ts";
 
 describe("what the server says of a camera", () => {
   it("is read", () => {
@@ -20,6 +20,16 @@ describe("what the server says of a camera", () => {
   });
 });
 
+describe("what the server counts", () => {
+  it("is read, with a quality or without", () => {
+    expect(readServed({ door: { sent: 5, paced: 1, behind: 2, quality: "low" }, yard: { sent: "many" }, attic: 3 })).toEqual({
+      door: { sent: 5, paced: 1, behind: 2, quality: "low" },
+      yard: { sent: 0, paced: 0, behind: 0, quality: undefined },
+    });
+    expect(readServed(undefined)).toEqual({});
+  });
+});
+
 describe("the address", () => {
   it.each([
     ["#camera=door", "", "door"],
@@ -29,7 +39,17 @@ describe("the address", () => {
     ["#camera=a/b", "", undefined],
     ["#other", "?transport=ws", undefined],
   ])("%j %j shows %j", (hash, search, camera) => {
-    expect(largeCamera(hash, search)).toBe(camera);
+    expect(readPlace(hash, search).camera).toBe(camera);
+  });
+});
+
+describe("a place", () => {
+  it.each(["camera=door", "layout=9", "filter=back+yard", "camera=door&layout=auto&filter=%C3%A4", ""])("is written as it was read: %j", (hash) => {
+    expect(writePlace(readPlace(`#${hash}`, ""))).toBe(hash);
+  });
+
+  it("is not trusted", () => {
+    expect(readPlace(`#layout=7&camera=..&filter=${"x".repeat(500)}`, "")).toEqual({ camera: undefined, layout: undefined, filter: "x".repeat(100) });
   });
 });
 
@@ -41,9 +61,19 @@ describe("words", () => {
   });
 
   it("count down, but not aloud", () => {
-    const state = { phase: "reconnecting", reason: "Lost.", atMs: 5000 } as const;
+    const state = { phase: "reconnecting", reason: "Lost.", atUnixMs: 5000 } as const;
     expect(describeLink(state, 2400)).toMatchObject({ title: "Reconnecting in 3 s", spoken: "Lost. Reconnecting." });
     expect(describeLink(state, 9000).title).toBe("Reconnecting in 0 s");
+  });
+
+  it("tell a moving picture from a standing one", () => {
+    expect(describeBadge(true, 40).text).toBe("LIVE");
+    expect(describeBadge(false, 7_400).text).toBe("7 s old");
+    expect(describeBadge(false, undefined).text).toBe("STILL");
+  });
+
+  it("name only qualities they know", () => {
+    expect(["source", "low", "<b>", undefined].map(describeQuality)).toEqual(["source", "low", "", ""]);
   });
 
   it("say since when and why a camera is offline", () => {

@@ -3,7 +3,7 @@
 
 /** Collects releases and runs them once, the newest first, when their owner closes. */
 export class Releases {
-  #releases: (() => void)[] = [];
+  #releases = new Set<() => void>();
   #closed = false;
 
   get closed(): boolean {
@@ -13,7 +13,7 @@ export class Releases {
   /** Registers a release. After `close` it runs at once: a late acquisition must not leak. */
   add(release: () => void): void {
     if (this.#closed) release();
-    else this.#releases.push(release);
+    else this.#releases.add(release);
   }
 
   listen<E extends Event>(target: EventTarget, type: string, handler: (event: E) => void): void {
@@ -28,12 +28,19 @@ export class Releases {
   }
 
   after(milliseconds: number, run: () => void): void {
-    const timer = setTimeout(run, milliseconds);
-    this.add(() => clearTimeout(timer));
+    const release = (): void => clearTimeout(timer);
+    const timer = setTimeout(() => {
+      // Owners that wait again and again must not gather what is over.
+      this.#releases.delete(release);
+      run();
+    }, milliseconds);
+    this.add(release);
   }
 
   close(): void {
     this.#closed = true;
-    for (const release of this.#releases.splice(0).reverse()) release();
+    const releases = [...this.#releases].reverse();
+    this.#releases.clear();
+    for (const release of releases) release();
   }
 }

@@ -36,7 +36,7 @@ export function Figures({ station }: { station: Station }): JSX.Element {
       <p class="quality" data-testid="quality" data-level={fixed ? 0 : control.level}>
         <span>Quality</span> <strong>{quality.title}</strong>
         <br />
-        <span class="figure">{quality.detail}</span>
+        <span class="quality-detail">{quality.detail}</span>
       </p>
       <p class="hint" data-testid="endurance">
         {endurance(station)}

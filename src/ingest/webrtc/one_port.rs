@@ -167,6 +167,12 @@ impl Port {
         self.shared.local
     }
 
+    /// Where publishers reach this port now, best first: what answers announce.
+    #[must_use]
+    pub fn reached_at(&self) -> Vec<SocketAddr> {
+        self.shared.candidates.addresses()
+    }
+
     /// Sessions that are registered.
     #[must_use]
     pub fn sessions(&self) -> usize {

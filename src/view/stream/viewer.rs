@@ -17,7 +17,8 @@ use indexmap::IndexMap;
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
-use crate::relay::CameraId;
+use super::auto::Size;
+use crate::relay::{CameraId, Quality};
 
 /// Text messages that may wait for a viewer that does not read: a status change of each of a
 /// thousand cameras. One more ends the connection.
@@ -40,19 +41,40 @@ pub enum Format {
     Legacy,
 }
 
+/// How a viewer wants a camera.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Wish {
+    /// Frames a second, at most.
+    pub fps: f64,
+    pub size: Size,
+}
+
+impl Wish {
+    /// As they were published.
+    pub(super) fn source(fps: f64) -> Self {
+        Self { fps, size: Size::Fixed(Quality::Source) }
+    }
+}
+
 /// What a viewer wants of cameras.
 #[derive(Debug, Default)]
 pub(super) struct Wants {
-    /// All cameras, now and later, at this many frames a second.
-    pub all: Option<f64>,
+    /// All cameras, now and later, like this.
+    pub all: Option<Wish>,
     /// These, whether they exist or not; `None` leaves one out of all.
-    pub cameras: HashMap<CameraId, Option<f64>>,
+    pub cameras: HashMap<CameraId, Option<Wish>>,
 }
 
 impl Wants {
-    /// The frames a second wanted of a camera.
-    pub(super) fn of(&self, camera: &CameraId) -> Option<f64> {
+    /// How a camera is wanted, if it is.
+    pub(super) fn of(&self, camera: &CameraId) -> Option<Wish> {
         self.cameras.get(camera).copied().unwrap_or(self.all)
+    }
+
+    /// Whether it wants to know how a camera is: also of one that it left out of all, to have it
+    /// again when there is something to see.
+    pub(super) fn hears_of(&self, camera: &CameraId) -> bool {
+        self.all.is_some() || self.of(camera).is_some()
     }
 }
 

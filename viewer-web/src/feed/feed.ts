@@ -16,12 +16,28 @@ export interface CameraInfo {
   transport: string | undefined;
 }
 
-/** How much of a camera is wanted: what is out of sight needs only a sign of life. */
+/** How much of a camera is wanted: nothing of what is out of sight. */
 export interface Interest {
   visible: boolean;
-  /** Pixels across, as shown. */
+  /** Device pixels across, as shown. */
   width: number;
+  /** Most frames a second that are of use; `undefined`: all that the server gives. */
+  fps: number | undefined;
 }
+
+/** What the server did for this viewer and one camera, in frames since the connection opened. */
+export interface Served {
+  sent: number;
+  /** Left out by the limit of frames a second. */
+  paced: number;
+  /** Left out because the way here was full. */
+  behind: number;
+  /** `source`, `high`, `medium` or `low`; `undefined` from a server that sends only the source. */
+  quality: string | undefined;
+}
+
+/** How a feed ended: it never worked, it worked and was lost, or it is open and something holds its pictures back. */
+export type Ending = "refused" | "lost" | "stalled";
 
 export interface FeedEvents {
   /** Frames can come from now on. */
@@ -32,8 +48,9 @@ export interface FeedEvents {
   onCamera: (camera: CameraInfo) => void;
   onGone: (camera: string) => void;
   onFrame: (frame: FrameMessage) => void;
-  /** The feed has ended, once. `wasUp`: it had worked. */
-  onDown: (reason: string, wasUp: boolean) => void;
+  onServed: (cameras: Record<string, Served>) => void;
+  /** The feed has ended, once. */
+  onDown: (reason: string, ending: Ending) => void;
 }
 
 export interface Feed {
@@ -42,6 +59,19 @@ export interface Feed {
   want(camera: string, interest: Interest): void;
   /** Ends the feed without `onDown`. */
   close(): void;
+}
+
+/** Reads the `cameras` of a `stats` message. */
+export function readServed(cameras: unknown): Record<string, Served> {
+  if (typeof cameras !== "object" || cameras === null) return {};
+  return Object.fromEntries(
+    Object.entries(cameras).flatMap(([id, value]: [string, unknown]) => {
+      if (typeof value !== "object" || value === null) return [];
+      const served = value as Message;
+      const count = (name: string): number => asNumber(served[name]) ?? 0;
+      return [[id, { sent: count("sent"), paced: count("paced"), behind: count("behind"), quality: asText(served["quality"]) }]];
+    }),
+  );
 }
 
 /** Reads a camera object; `undefined` where it names none. */

@@ -1,59 +1,54 @@
-// Keeps frames coming: which feed, when to try again, when to fall back. It knows no cameras and no page.
+// Keeps frames coming: opens feeds, waits between attempts, changes over to a better one. Which one is next, the
+// ladder says. It knows no cameras and no page.
 
 import { Backoff } from "@framecast/shared/backoff";
-import { ServerClock } from "@framecast/shared/clock";
+import { localNowUs, type ServerClock } from "@framecast/shared/clock";
 import { Observable } from "@framecast/shared/observable";
 import { Releases } from "@framecast/shared/releases";
-import type { Feed, FeedEvents, Interest } from "./feed.ts";
+import type { Ending, Feed, FeedEvents, Interest } from "./feed.ts";
+import { Ladder, type FeedKind, type LinkChoice } from "./ladder.ts";
+import { MjpegFeed } from "./mjpeg-feed.ts";
 import { RestFeed } from "./rest-feed.ts";
 import { StreamFeed } from "./stream-feed.ts";
 
-export type FeedKind = "ws" | "rest";
-/** What the address asks for; `auto` starts with the WebSocket. */
-export type LinkChoice = FeedKind | "auto";
+export type { FeedKind, LinkChoice };
 
 export type LinkState =
   /** `after`: what ended the connection or attempt before. */
   | { phase: "connecting"; after: string | undefined }
   | { phase: "live"; kind: FeedKind }
-  /** `atMs`: when the next attempt starts, on `performance.now()`'s clock. */
-  | { phase: "reconnecting"; reason: string; atMs: number };
+  /** `atUnixMs`: when the next attempt starts, on the page's clock. */
+  | { phase: "reconnecting"; reason: string; atUnixMs: number };
 
 /** Makes a feed; replaced in tests. */
 export type OpenFeed = (kind: FeedKind, events: FeedEvents) => Feed;
 
-export type LinkEvents = Pick<FeedEvents, "onCameras" | "onCamera" | "onGone" | "onFrame"> & {
-  /** A new connection has opened: it does not know yet what is wanted. */
-  onUp: () => void;
-};
+export type LinkEvents = Pick<FeedEvents, "onCameras" | "onCamera" | "onGone" | "onFrame" | "onServed">;
 
-/** WebSockets that did not open, in a row, before polling is tried. */
-const FAILURES_BEFORE_REST = 3;
-/** While polling works, how often the WebSocket is tried again. */
+/** While a lower rung works, how often the WebSocket is tried again. */
 const RETRY_SOCKET_MS = 20_000;
 
 export class Link {
   readonly state = new Observable<LinkState>({ phase: "connecting", after: undefined });
-  readonly clock: ServerClock;
-  readonly #choice: LinkChoice;
+  readonly #ladder: Ladder;
   readonly #events: LinkEvents;
   readonly #open: OpenFeed;
   readonly #backoff = new Backoff({ firstMs: 400, maxMs: 8_000 });
+  /** What is wanted of each camera; a new connection does not know it yet. */
+  readonly #wanted = new Map<string, Interest>();
   /** The attempt, connection or wait of the moment. */
   #present = new Releases();
   #feed: Feed | undefined;
   #upMs: number | undefined;
-  #failures = 0;
 
-  constructor(choice: LinkChoice, events: LinkEvents, clock: ServerClock = new ServerClock(), open?: OpenFeed) {
-    this.#choice = choice;
+  constructor(choice: LinkChoice, events: LinkEvents, clock: ServerClock, open?: OpenFeed) {
+    this.#ladder = new Ladder(choice);
     this.#events = events;
-    this.clock = clock;
-    this.#open = open ?? ((kind, feedEvents) => (kind === "ws" ? new StreamFeed(clock, feedEvents) : new RestFeed(clock, feedEvents)));
+    this.#open = open ?? ((kind, feedEvents) => openFeed(kind, feedEvents, clock));
   }
 
   start(): void {
-    this.#connect(this.#choice === "rest" ? "rest" : "ws");
+    this.#connect(this.#ladder.first);
   }
 
   stop(): void {
@@ -71,6 +66,7 @@ export class Link {
   }
 
   want(camera: string, interest: Interest): void {
+    this.#wanted.set(camera, interest);
     this.#feed?.want(camera, interest);
   }
 
@@ -86,7 +82,7 @@ export class Link {
       feed = this.#open(kind, this.#eventsFor(kind));
     } catch (error) {
       // Browsers throw where an address cannot be used at all, such as plain ws: from an https page.
-      this.#down(kind, `The server's address cannot be used (${String(error)}).`, false);
+      this.#down(kind, `The server's address cannot be used (${String(error)}).`, "refused");
       return;
     }
     this.#feed = feed;
@@ -94,23 +90,27 @@ export class Link {
   }
 
   #eventsFor(kind: FeedKind): FeedEvents {
-    const { onCameras, onCamera, onGone, onFrame } = this.#events;
+    const { onCameras, onCamera, onFrame, onServed } = this.#events;
     return {
-      onCameras, onCamera, onGone, onFrame,
+      onCameras, onCamera, onFrame, onServed,
+      onGone: (camera) => {
+        this.#wanted.delete(camera);
+        this.#events.onGone(camera);
+      },
       onUp: () => this.#up(kind),
-      onDown: (reason, wasUp) => this.#down(kind, reason, wasUp),
+      onDown: (reason, ending) => this.#down(kind, reason, ending),
     };
   }
 
   #up(kind: FeedKind): void {
     this.#upMs = performance.now();
-    if (kind === "ws") this.#failures = 0;
-    else if (this.#choice === "auto") this.#present.after(RETRY_SOCKET_MS, () => this.#retrySocket());
+    this.#ladder.up(kind);
+    if (this.#ladder.climbs(kind)) this.#present.after(RETRY_SOCKET_MS, () => this.#retrySocket());
     this.state.set({ phase: "live", kind });
-    this.#events.onUp();
+    for (const [camera, interest] of this.#wanted) this.#feed?.want(camera, interest);
   }
 
-  /** Tries the WebSocket beside the polls, which go on until it is open. */
+  /** Tries the WebSocket beside what works, which goes on until it is open. */
   #retrySocket(): void {
     const present = this.#present;
     const attempt = this.#open("ws", {
@@ -121,29 +121,35 @@ export class Link {
         old?.close();
         this.#up("ws");
       },
-      onDown: (reason, wasUp) => {
-        if (wasUp) this.#down("ws", reason, true);
+      onDown: (reason, ending) => {
+        if (ending === "lost") this.#down("ws", reason, ending);
         else present.after(RETRY_SOCKET_MS, () => this.#retrySocket());
       },
     });
     present.add(() => attempt.close());
   }
 
-  #down(kind: FeedKind, reason: string, wasUp: boolean): void {
+  #down(kind: FeedKind, reason: string, ending: Ending): void {
     this.#present.close();
     this.#feed = undefined;
     if (this.#upMs !== undefined) this.#backoff.lived(performance.now() - this.#upMs);
-    if (kind === "ws" && !wasUp) this.#failures += 1;
     const present = new Releases();
     this.#present = present;
-    const waitMs = this.#backoff.next();
-    this.state.set({ phase: "reconnecting", reason, atMs: performance.now() + waitMs });
-    present.after(waitMs, () => this.#connect(this.#next(kind)));
+    const next = this.#ladder.after(kind, ending);
+    // The server is there; only this way to it is no good.
+    const waitMs = ending === "stalled" ? 0 : this.#backoff.next();
+    this.state.set({ phase: "reconnecting", reason, atUnixMs: localNowUs() / 1000 + waitMs });
+    present.after(waitMs, () => this.#connect(next));
   }
+}
 
-  /** After enough closed doors, polls and WebSocket take turns until one of them works. */
-  #next(failed: FeedKind): FeedKind {
-    if (this.#choice !== "auto") return this.#choice;
-    return failed === "ws" && this.#failures >= FAILURES_BEFORE_REST ? "rest" : "ws";
+function openFeed(kind: FeedKind, events: FeedEvents, clock: ServerClock): Feed {
+  switch (kind) {
+    case "ws":
+      return new StreamFeed(clock, events);
+    case "mjpeg":
+      return new MjpegFeed(clock, events);
+    case "rest":
+      return new RestFeed(clock, events);
   }
 }

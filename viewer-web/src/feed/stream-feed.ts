@@ -7,12 +7,10 @@ import { Releases } from "@framecast/shared/releases";
 import { parseFrame } from "@framecast/shared/wire/frame";
 import { asText, parseMessage, type Message } from "@framecast/shared/wire/json";
 import { sentence } from "@framecast/shared/words";
-import { readCamera, readCameras, type Feed, type FeedEvents, type Interest } from "./feed.ts";
+import { readCamera, readCameras, readServed, type Feed, type FeedEvents, type Interest } from "./feed.ts";
 
 /** A server that does not accept a connection within this time counts as not reached. */
 const CONNECT_MS = 6_000;
-/** What a camera out of sight is slowed to: enough for its tile to be right when it scrolls in. */
-const UNSEEN_FPS = 1;
 
 export class StreamFeed implements Feed {
   readonly #socket: WebSocket;
@@ -43,10 +41,10 @@ export class StreamFeed implements Feed {
     this.#send(`{"type":"ack","camera":${JSON.stringify(camera)},"seq":${seq}}`);
   }
 
-  want(camera: string, { visible, width }: Interest): void {
-    // Without `max_fps` the server's own limit holds, also for a subscription that was slowed.
-    const wish = visible ? { width } : { max_fps: UNSEEN_FPS };
-    this.#send(JSON.stringify({ type: "subscribe", camera, ...wish }));
+  want(camera: string, { visible, width, fps }: Interest): void {
+    // Without `max_fps` the server's own limit holds, also for a subscription that had one.
+    const wish = visible ? { type: "subscribe", camera, max_fps: fps, width, quality: "auto" } : { type: "unsubscribe", camera };
+    this.#send(JSON.stringify(wish));
   }
 
   close(): void {
@@ -97,7 +95,10 @@ export class StreamFeed implements Feed {
       case "error":
         this.#error = sentence(asText(message["message"]) ?? "");
         return;
-      default: // `stats`, and what a newer server may say.
+      case "stats":
+        this.#events.onServed(readServed(message["cameras"]));
+        return;
+      default: // What a newer server may say.
     }
   }
 
@@ -110,6 +111,6 @@ export class StreamFeed implements Feed {
   #down(reason: string): void {
     if (this.#releases.closed) return;
     this.#releases.close();
-    this.#events.onDown(reason, this.#up);
+    this.#events.onDown(reason, this.#up ? "lost" : "refused");
   }
 }

@@ -1,5 +1,5 @@
 // From JPEG to pixels: one canvas, one decoding at a time, the newest frame next. Nothing here knows about
-// cameras or networks.
+// cameras, networks, or which thread it is on.
 
 /** A picture to show; `T` is whatever the owner wants back when it is on the screen. */
 export interface PaintJob<T> {
@@ -15,6 +15,8 @@ export interface PainterEvents<T> {
   onBroken: (about: T) => void;
 }
 
+type Context = CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D;
+
 /** Decodes a JPEG; replaced in tests. */
 export type Decode = (jpeg: Uint8Array<ArrayBuffer>) => Promise<ImageBitmap>;
 
@@ -25,18 +27,28 @@ export type Decode = (jpeg: Uint8Array<ArrayBuffer>) => Promise<ImageBitmap>;
  */
 const decodeJpeg: Decode = (jpeg) => createImageBitmap(new Blob([jpeg], { type: "image/jpeg" }));
 
+export type PaintTarget = HTMLCanvasElement | OffscreenCanvas;
+
 export class Painter<T> {
-  readonly canvas: HTMLCanvasElement;
   readonly #events: PainterEvents<T>;
   readonly #decode: Decode;
+  #canvas: PaintTarget | undefined;
+  #context: Context | null = null;
   #decoding = false;
   #next: PaintJob<T> | undefined;
   #closed = false;
 
-  constructor(canvas: HTMLCanvasElement, events: PainterEvents<T>, decode: Decode = decodeJpeg) {
-    this.canvas = canvas;
+  constructor(events: PainterEvents<T>, decode: Decode = decodeJpeg) {
     this.#events = events;
     this.#decode = decode;
+  }
+
+  /** Draws there from now on. Until the first canvas comes, the newest picture waits. */
+  drawOn(canvas: PaintTarget): void {
+    this.#canvas = canvas;
+    // Desynchronized: on the screen without waiting for the rest of the page, where the browser can.
+    this.#context = canvas.getContext("2d", { alpha: false, desynchronized: true }) as Context | null;
+    this.#begin();
   }
 
   /** Shows the picture as soon as may be; what was waiting is overtaken. */
@@ -44,12 +56,16 @@ export class Painter<T> {
     if (this.#closed) return;
     if (this.#next !== undefined) this.#events.onSkipped(this.#next.about);
     this.#next = job;
-    if (!this.#decoding) this.#work().catch(() => undefined);
+    this.#begin();
   }
 
   close(): void {
     this.#closed = true;
     this.#next = undefined;
+  }
+
+  #begin(): void {
+    if (!this.#decoding && this.#canvas !== undefined) this.#work().catch(() => undefined);
   }
 
   async #work(): Promise<void> {
@@ -67,17 +83,17 @@ export class Painter<T> {
   }
 
   #paint(bitmap: ImageBitmap, about: T): void {
-    if (this.#closed) {
+    const canvas = this.#canvas;
+    if (this.#closed || canvas === undefined) {
       bitmap.close();
       return;
     }
     const { width, height } = bitmap;
-    if (this.canvas.width !== width || this.canvas.height !== height) {
-      this.canvas.width = width;
-      this.canvas.height = height;
+    if (canvas.width !== width || canvas.height !== height) {
+      canvas.width = width;
+      canvas.height = height;
     }
-    // Desynchronized: on the screen without waiting for the rest of the page, where the browser can.
-    this.canvas.getContext("2d", { alpha: false, desynchronized: true })?.drawImage(bitmap, 0, 0);
+    this.#context?.drawImage(bitmap, 0, 0);
     bitmap.close();
     this.#events.onShown(about, width, height);
   }

@@ -1,59 +1,75 @@
 // The page: header, wall of tiles, and what to do when there are none.
 
-import { Dot, useTick, Wordmark } from "@framecast/shared/components";
 import { useObservable } from "@framecast/shared/observable";
 import type { JSX } from "preact";
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { findCapturePage, onPort } from "../capture-page.ts";
-import type { Camera } from "../camera.ts";
+import type { Arrangement } from "../mosaic/arrangement.ts";
+import { arrange, matches } from "../mosaic/order.ts";
 import type { Route } from "../route.ts";
 import type { Wall } from "../wall.ts";
 import { Empty } from "./empty.tsx";
-import { Sight } from "./sight.ts";
-import { Tile } from "./tile.tsx";
-import { describeCameras, describeLink } from "./wording.ts";
+import { Head } from "./head.tsx";
+import { Help } from "./help.tsx";
+import { Mosaic } from "./mosaic.tsx";
+import { useKeys } from "./use-keys.ts";
 
-export function App({ wall, route }: { wall: Wall; route: Route }): JSX.Element {
-  const cameras = useObservable(wall.cameras);
+export function App({ wall, route, arrangement }: { wall: Wall; route: Route; arrangement: Arrangement }): JSX.Element {
+  const all = useObservable(wall.cameras);
   const known = useObservable(wall.known);
-  const wanted = useObservable(route.large);
-  const link = useObservable(wall.link.state);
+  const place = useObservable(route.place);
+  const order = useObservable(arrangement.order);
+  const link = useObservable(wall.link);
   const trouble = link.phase === "reconnecting" ? link.reason : link.phase === "connecting" ? link.after : undefined;
   const capturePage = useCapturePage();
-  const sight = useMemo(() => new Sight(), []);
-  useEffect(() => () => sight.close(), [sight]);
+  const [help, setHelp] = useState(false);
   useEffect(() => route.follow(), [route]);
 
   // A camera that the address asks for and that does not exist yet is waited for, with all others in sight.
-  const large = cameras.find((camera) => camera.id === wanted);
-  useKeys(route, cameras, large);
+  const large = all.find((camera) => camera.id === place.camera);
+  const layout = place.layout ?? arrangement.layout;
+  const cameras = useMemo(() => arrange(all, order).filter((camera) => camera === large || matches(place.filter, camera.id, camera.title)), [all, order, large, place.filter]);
+  const shown = cameras.map(({ id }) => id);
+  const onMove = (id: string, target: string): void => {
+    arrangement.move(arrange(all, order).map((camera) => camera.id), id, target);
+    const title = all.find((camera) => camera.id === id)?.title ?? id;
+    wall.news.set(`${title} is now at place ${shown.indexOf(target) + 1} of ${shown.length}.`);
+  };
+  const onLayout = (chosen: typeof layout): void => {
+    arrangement.keepLayout(chosen);
+    route.layout(chosen);
+  };
+  useKeys({ wall, route, cameras, large, onMove, onLayout, onHelp: () => setHelp(true) });
 
   return (
     <div class="viewer" data-testid="viewer" data-link={link.phase} data-transport={link.phase === "live" ? link.kind : ""}>
-      <header class="viewer-head">
-        <h1>
-          <Wordmark />
-          <span class="unseen"> viewer</span>
-        </h1>
-        <HeadFigures wall={wall} cameras={cameras} onAll={large === undefined ? undefined : () => route.show(undefined)} />
-        {capturePage !== undefined && cameras.length > 0 && (
-          <a class="add" href={capturePage.href} target="_blank" rel="noreferrer" data-testid="add-camera">
-            Add a camera
-          </a>
-        )}
-      </header>
+      <Head
+        wall={wall}
+        cameras={all}
+        layout={layout}
+        filter={place.filter}
+        capturePage={capturePage}
+        onAll={large === undefined ? undefined : () => route.show(undefined)}
+        onLayout={onLayout}
+        onFilter={(filter) => route.filter(filter)}
+        onHelp={() => setHelp(true)}
+      />
       <p class="unseen" aria-live="polite">
         <News wall={wall} />
       </p>
       <main>
-        {cameras.length > 0 && (
-          <ul class="wall" data-testid="wall" data-count={Math.min(cameras.length, 5)} data-large={large !== undefined}>
-            {cameras.map((camera) => (
-              <Tile key={camera.id} camera={camera} wall={wall} sight={sight} large={camera === large} hidden={large !== undefined && camera !== large} onToggle={() => route.show(camera === large ? undefined : camera.id)} />
-            ))}
-          </ul>
+        {cameras.length > 0 && <Mosaic wall={wall} cameras={cameras} large={large} layout={layout} onToggle={(camera) => route.show(camera === large ? undefined : camera.id)} onMove={onMove} />}
+        {all.length > 0 && cameras.length === 0 && (
+          <section class="notice" data-testid="no-match">
+            <h2>No camera is called “{place.filter}”</h2>
+            <p>
+              <button class="button" type="button" onClick={() => route.filter("")}>
+                Show all {all.length}
+              </button>
+            </p>
+          </section>
         )}
-        {known && cameras.length === 0 && <Empty capturePage={capturePage ?? onPort(8080)} />}
+        {known && all.length === 0 && <Empty capturePage={capturePage ?? onPort(8080)} />}
         {!known && trouble !== undefined && (
           <section class="notice" data-testid="unreachable">
             <h2>The server cannot be reached</h2>
@@ -61,39 +77,8 @@ export function App({ wall, route }: { wall: Wall; route: Route }): JSX.Element 
           </section>
         )}
       </main>
+      {help && <Help onClose={() => setHelp(false)} />}
     </div>
-  );
-}
-
-interface HeadProps {
-  wall: Wall;
-  cameras: readonly Camera[];
-  /** Set while one camera is shown large. */
-  onAll: (() => void) | undefined;
-}
-
-/** Online count, or the way back, and the link; drawn anew four times a second for the countdown. */
-function HeadFigures({ wall, cameras, onAll }: HeadProps): JSX.Element {
-  const link = useObservable(wall.link.state);
-  useTick(250);
-  const wording = describeLink(link, performance.now());
-  return (
-    <>
-      <p class="count figure" data-testid="count">
-        {onAll !== undefined ? (
-          <button class="all" type="button" data-testid="all" onClick={onAll}>
-            ← All cameras
-          </button>
-        ) : cameras.length > 0 ? describeCameras(cameras.filter((camera) => camera.info.value.online).length, cameras.length) : null}
-      </p>
-      <p class="link" data-testid="link" title={wording.detail}>
-        <Dot tone={wording.tone} />
-        <span class="figure">{wording.title}</span>
-      </p>
-      <p class="unseen" aria-live="polite">
-        {wording.spoken}
-      </p>
-    </>
   );
 }
 
@@ -112,19 +97,4 @@ function useCapturePage(): URL | undefined {
     };
   }, []);
   return page;
-}
-
-/** Escape shows all again; the arrows go from camera to camera. */
-function useKeys(route: Route, cameras: readonly Camera[], large: Camera | undefined): void {
-  useEffect(() => {
-    if (large === undefined) return;
-    const onKey = (event: KeyboardEvent): void => {
-      if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
-      const step = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
-      if (event.key === "Escape") route.show(undefined);
-      else if (step !== 0) route.show(cameras[(cameras.indexOf(large) + step + cameras.length) % cameras.length]?.id);
-    };
-    window.addEventListener("keydown", onKey);
-    return () => window.removeEventListener("keydown", onKey);
-  }, [route, cameras, large]);
 }

@@ -1,11 +1,14 @@
-// Which tiles are in sight, and how wide: what is out of sight is slowed down, and the server is told the width
-// that is shown. One pair of observers for all tiles.
+// Which tiles are in sight, and how wide: what is out of sight is not sent at all, and the server is told the
+// width that is shown. One pair of observers for all tiles.
 
 import { Releases } from "@framecast/shared/releases";
 import type { Interest } from "../feed/feed.ts";
 
 /** Widths are rounded up to this, so that dragging a window does not send a message a pixel. */
 const WIDTH_STEP = 160;
+/** On a tile narrower than this, in CSS pixels, more frames a second than this are not told apart. */
+const SMALL_PX = 150;
+const SMALL_FPS = 15;
 /** Layouts settle before the server is told. */
 const SETTLE_MS = 250;
 /** Tiles this far outside still count as seen: scrolling must not meet a standing picture. */
@@ -13,7 +16,7 @@ const MARGIN = "200px";
 
 export class Sight {
   readonly #releases = new Releases();
-  readonly #tiles = new Map<Element, { inView: boolean; tell: (interest: Interest) => void }>();
+  readonly #tiles = new Map<Element, { inView: boolean; floating: boolean; tell: (interest: Interest) => void }>();
   readonly #views: IntersectionObserver;
   readonly #sizes: ResizeObserver;
   #settling: ReturnType<typeof setTimeout> | undefined;
@@ -33,9 +36,9 @@ export class Sight {
     this.#releases.listen(document, "visibilitychange", () => this.#tellSoon());
   }
 
-  /** Watches a tile; returns the release. */
-  watch(element: Element, tell: (interest: Interest) => void): () => void {
-    this.#tiles.set(element, { inView: true, tell });
+  /** Watches a tile, which counts as seen while it is `floating`; returns the release. */
+  watch(element: Element, floating: boolean, tell: (interest: Interest) => void): () => void {
+    this.#tiles.set(element, { inView: true, floating, tell });
     this.#views.observe(element);
     this.#sizes.observe(element);
     return () => {
@@ -57,8 +60,10 @@ export class Sight {
   #tell(): void {
     const pageVisible = document.visibilityState === "visible";
     for (const [element, tile] of this.#tiles) {
+      const visible = tile.floating || (pageVisible && tile.inView && element.clientWidth > 0);
       const pixels = element.clientWidth * devicePixelRatio;
-      tile.tell({ visible: pageVisible && tile.inView, width: Math.ceil(pixels / WIDTH_STEP) * WIDTH_STEP });
+      const fps = !tile.floating && element.clientWidth < SMALL_PX ? SMALL_FPS : undefined;
+      tile.tell({ visible, width: Math.ceil(pixels / WIDTH_STEP) * WIDTH_STEP, fps });
     }
   }
 }

@@ -8,35 +8,48 @@ import { useEffect, useRef } from "preact/hooks";
 import type { Camera } from "../camera.ts";
 import type { Wall } from "../wall.ts";
 import type { Sight } from "./sight.ts";
-import { describeOffline } from "./wording.ts";
+import { TileTools } from "./tile-tools.tsx";
+import { describeBadge, describeOffline, describeQuality } from "./wording.ts";
 
-interface TileProps {
+export interface TileProps {
   camera: Camera;
   wall: Wall;
   sight: Sight;
   large: boolean;
   /** Another camera is shown large. */
   hidden: boolean;
+  /** Another camera is being dragged over this one. */
+  target: boolean;
   onToggle: () => void;
+  onDragOver: (target: string | undefined) => void;
+  /** Puts this camera where another is; absent where there is only one. */
+  onMove: ((target: string) => void) | undefined;
 }
 
-export function Tile({ camera, wall, sight, large, hidden, onToggle }: TileProps): JSX.Element {
+export function Tile(props: TileProps): JSX.Element {
+  const { camera, wall, sight, large, hidden, target, onToggle } = props;
   const info = useObservable(camera.info);
-  const link = useObservable(wall.link.state);
+  const link = useObservable(wall.link);
+  const floating = useObservable(camera.floating);
   const element = useRef<HTMLLIElement>(null);
   const place = useRef<HTMLSpanElement>(null);
   useTick(500);
 
   useEffect(() => {
     place.current?.append(camera.canvas);
-    return element.current === null ? undefined : sight.watch(element.current, (interest) => wall.want(camera, interest));
   }, [camera]);
+  useEffect(
+    // A camera in a window of its own is in sight wherever its tile is.
+    () => (element.current === null ? undefined : sight.watch(element.current, floating, (interest) => wall.want(camera, interest))),
+    [camera, floating],
+  );
 
   const connected = link.phase === "live";
   const live = connected && info.online;
   const age = camera.ageMs;
   const { width, height } = camera.size;
   const tone: Tone = !connected ? "wait" : info.online ? "live" : "bad";
+  const quality = describeQuality(camera.quality);
   return (
     <li
       ref={element}
@@ -47,25 +60,37 @@ export function Tile({ camera, wall, sight, large, hidden, onToggle }: TileProps
       data-online={info.online}
       data-live={live}
       data-large={large}
+      data-target={target}
       data-fps={camera.fps.toFixed(1)}
       data-age-ms={age === undefined ? "" : Math.round(age)}
+      data-quality={camera.quality ?? ""}
     >
-      <button class="tile-picture" type="button" aria-pressed={large} aria-label={`${camera.title}: ${large ? "show all cameras" : "show large"}`} onClick={onToggle}>
-        <span class="tile-place" ref={place} data-dim={!live} />
+      <div class="tile-stage">
+        <button class="tile-picture" type="button" aria-pressed={large} aria-label={`${camera.title}: ${large ? "show all cameras" : "show large"}`} onClick={onToggle}>
+          <span class="tile-place" ref={place} data-dim={!live} />
+        </button>
+        {/* Whatever stands on the picture is a sibling of its button, not inside: the button has a name of its own. */}
+        {live && camera.hasPicture && <Badge camera={camera} />}
+        {width > 0 && (
+          <span class="tile-badge tile-format figure" title="Size of the pictures, and the quality in use, which follows the size shown and the connection" data-testid="format">
+            {width}×{height}
+            {quality !== "" && <span data-testid="quality"> {quality}</span>}
+          </span>
+        )}
         <Overlay camera={camera} wall={wall} connected={connected} />
-      </button>
+        <TileTools {...props} />
+      </div>
       <div class="tile-caption">
         <h2 class="tile-name">
           <Dot tone={tone} />
           <span class="tile-title" title={info.name === "" ? camera.id : `${info.name} (${camera.id})`}>{camera.title}</span>
           <span class="unseen">{info.online ? " online" : " offline"}</span>
         </h2>
-        <p class="tile-figures figure">
+        <p class="tile-figures figure" data-testid="tile-figures">
           <span class="tile-fps">{live ? `${Math.round(camera.fps)} fps` : "–"}</span>
           <span class="tile-age" title={`Age of the picture since it was ${camera.ageSinceCapture ? "taken" : "received by the server"}`}>
             {age === undefined ? "–" : formatAge(age)}
           </span>
-          <span class="tile-size">{width === 0 ? "–" : `${width}×${height}`}</span>
           <span class="tile-rate">{live ? formatRate(camera.bytesPerSecond) : "–"}</span>
         </p>
       </div>
@@ -73,12 +98,26 @@ export function Tile({ camera, wall, sight, large, hidden, onToggle }: TileProps
   );
 }
 
+/** LIVE while pictures come, and how old the last one is when they stop. */
+function Badge({ camera }: { camera: Camera }): JSX.Element {
+  const { text, tone } = describeBadge(camera.moving, camera.ageMs);
+  return (
+    <span class="tile-badge figure" data-tone={tone} data-testid="badge">
+      {text}
+    </span>
+  );
+}
+
 /** Words on the picture, where the picture does not speak for itself. */
 function Overlay({ camera, wall, connected }: { camera: Camera; wall: Wall; connected: boolean }): JSX.Element | null {
   const info = useObservable(camera.info);
-  if (!connected) return <Words title="No connection to the server" detail="This is the last picture." shown={camera.hasPicture} />;
+  const age = camera.ageMs;
+  if (!connected) {
+    const detail = camera.hasPicture ? `This is the last picture${age === undefined ? "" : `, ${formatAge(age)} old`}.` : "";
+    return <Words title="No connection to the server" detail={detail} shown={camera.hasPicture} />;
+  }
   if (!info.online) {
-    const words = describeOffline(info, (wall.clock.nowUs() ?? Date.now() * 1000) / 1000);
+    const words = describeOffline(info, (wall.serverNowUs() ?? Date.now() * 1000) / 1000);
     return <Words {...words} shown={camera.hasPicture} />;
   }
   return camera.hasPicture ? null : <Words title="Waiting for the first picture" detail="" shown={false} />;

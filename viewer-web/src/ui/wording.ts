@@ -1,9 +1,9 @@
 // States in words for a person. No DOM.
 
 import type { Tone } from "@framecast/shared/components";
-import { formatDuration, formatSince, sentence } from "@framecast/shared/words";
+import { formatAge, formatDuration, formatSince, sentence } from "@framecast/shared/words";
 import type { CameraInfo } from "../feed/feed.ts";
-import type { LinkState } from "../feed/link.ts";
+import type { FeedKind, LinkState } from "../feed/link.ts";
 
 export interface LinkWording {
   tone: Tone;
@@ -13,19 +13,35 @@ export interface LinkWording {
   spoken: string;
 }
 
+const WAYS: Record<FeedKind, Omit<LinkWording, "tone">> = {
+  ws: { title: "Live · WebSocket", detail: "Frames stream over one WebSocket.", spoken: "Connected." },
+  mjpeg: { title: "Live · MJPEG", detail: "No WebSocket can be opened here, so frames stream over HTTP; of many cameras only four at full rate.", spoken: "Connected by MJPEG." },
+  rest: { title: "Live · polling", detail: "Nothing can stream here, so frames are fetched one by one over HTTP.", spoken: "Connected by polling." },
+};
+
 export function describeLink(state: LinkState, nowMs: number): LinkWording {
   switch (state.phase) {
     case "connecting":
       return { tone: "wait", title: "Connecting", detail: state.after ?? "Reaching the server.", spoken: state.after === undefined ? "" : `${state.after} Reconnecting.` };
     case "live":
-      return state.kind === "ws"
-        ? { tone: "live", title: "Live · WebSocket", detail: "Frames stream over one WebSocket.", spoken: "Connected." }
-        : { tone: "live", title: "Live · polling", detail: "No WebSocket can be opened here, so frames are fetched one by one over HTTP.", spoken: "Connected by polling." };
+      return { tone: "live", ...WAYS[state.kind] };
     case "reconnecting": {
-      const seconds = Math.max(0, Math.ceil((state.atMs - nowMs) / 1000));
+      const seconds = Math.max(0, Math.ceil((state.atUnixMs - nowMs) / 1000));
       return { tone: "bad", title: `Reconnecting in ${seconds} s`, detail: state.reason, spoken: `${state.reason} Reconnecting.` };
     }
   }
+}
+
+/** The word on a picture: LIVE, or how old it is when no newer one comes. */
+export function describeBadge(moving: boolean, ageMs: number | undefined): { text: string; tone: "live" | "wait" } {
+  return moving ? { text: "LIVE", tone: "live" } : { text: ageMs === undefined ? "STILL" : `${formatAge(ageMs)} old`, tone: "wait" };
+}
+
+const QUALITIES: Record<string, string> = { source: "source", high: "high", medium: "medium", low: "low" };
+
+/** The rung in use; empty where the server does not say, or says one that this page does not know. */
+export function describeQuality(quality: string | undefined): string {
+  return QUALITIES[quality ?? ""] ?? "";
 }
 
 export function describeCameras(online: number, all: number): string {

@@ -1,0 +1,104 @@
+// What MJPEG and polling share: requests that end with their source, the camera's presence, and telling a
+// server that is gone from one that refuses this page.
+
+import type { ServerClock } from "@framecast/shared/clock";
+import { localNowUs } from "@framecast/shared/clock";
+import { Releases } from "@framecast/shared/releases";
+import { parseMessage } from "@framecast/shared/wire/json";
+import { readPresence, type Ending, type Source, type SourceEvents, type Wish } from "./source.ts";
+
+/** Between two looks whether the camera is online. */
+const LOOK_MS = 2_000;
+
+export abstract class HttpSource implements Source {
+  protected readonly wish: Wish;
+  protected readonly events: SourceEvents;
+  protected readonly releases = new Releases();
+  readonly #clock: ServerClock;
+  readonly #abort = new AbortController();
+  protected online = false;
+  protected up = false;
+
+  constructor(wish: Wish, clock: ServerClock, events: SourceEvents) {
+    this.wish = wish;
+    this.events = events;
+    this.#clock = clock;
+    this.releases.add(() => this.#abort.abort());
+    this.guard(this.#look());
+  }
+
+  /** Begins once the server has answered. */
+  protected abstract begin(): void;
+
+  shown(): void {
+    // HTTP tells the server by itself that a picture was taken.
+  }
+
+  close(): void {
+    this.releases.close();
+  }
+
+  /** A file of this camera. */
+  protected get(file: string, init: RequestInit = {}): Promise<Response> {
+    const url = new URL(`api/cameras/${encodeURIComponent(this.wish.camera)}${file}`, this.wish.server);
+    return fetch(url, { ...init, signal: this.#abort.signal, cache: "no-store", credentials: "omit" });
+  }
+
+  /** Ends the source where the work fails. */
+  protected guard(work: Promise<void>): void {
+    work.catch(() => this.#failed()).catch(() => undefined);
+  }
+
+  protected down(ending: Ending, reason: string): void {
+    if (this.releases.closed) return;
+    this.releases.close();
+    this.events.onDown(ending, reason);
+  }
+
+  /** Time of arrival and age make the server's time. */
+  protected measure(askedUs: number, { headers }: Response): void {
+    const number = (name: string): number => Number(headers.get(name) ?? "NaN");
+    this.#clock.addSample(askedUs, number("X-Framecast-Received-Us") + number("X-Framecast-Age-Ms") * 1000);
+  }
+
+  async #look(): Promise<void> {
+    const response = await this.get("");
+    // 404 is an answer, too: the camera may come yet.
+    if (!response.ok && response.status !== 404) {
+      this.down(response.status === 400 ? "refused" : this.up ? "lost" : "unreached", `The server answered ${response.status}.`);
+      return;
+    }
+    const camera = response.ok ? parseMessage(await response.text()) : undefined;
+    if (this.releases.closed) return;
+    const presence = camera === undefined ? undefined : readPresence(camera);
+    this.online = presence?.online === true;
+    if (!this.up) {
+      this.up = true;
+      this.#clock.reset();
+      this.events.onUp();
+      this.begin();
+    }
+    this.events.onPresence(presence);
+    this.releases.after(LOOK_MS, () => this.guard(this.#look()));
+  }
+
+  /** The Fetch standard tells a page nothing of an answer that is not for it; that there is one, it does tell. */
+  async #failed(): Promise<void> {
+    if (this.releases.closed) return;
+    try {
+      await fetch(new URL("healthz", this.wish.server), { mode: "no-cors", cache: "no-store", signal: this.#abort.signal });
+    } catch {
+      this.down(this.up ? "lost" : "unreached", "The server cannot be reached.");
+      return;
+    }
+    if (this.up) this.down("lost", "The connection to the server was lost.");
+    else this.down("refused", `Pages of ${location.origin} may not use this server; to allow it: --allow-origin ${location.origin}.`);
+  }
+
+  /** Asks for no picture, only for the time. */
+  protected async measureClock(): Promise<void> {
+    const askedUs = localNowUs();
+    const response = await this.get("/frame.jpg", { method: "HEAD" });
+    if (response.ok) this.measure(askedUs, response);
+  }
+}

@@ -1,0 +1,54 @@
+// One camera as one endless HTTP answer, where a WebSocket does not get through.
+
+import { HttpSource } from "./http.ts";
+import { PartReader, type Part } from "./parts.ts";
+import { PATIENCE_MS } from "./source.ts";
+
+/** Before an unknown camera is asked for again. */
+const AGAIN_MS = 2_000;
+
+export class MjpegSource extends HttpSource {
+  #pictures = 0;
+
+  protected override begin(): void {
+    this.guard(this.#read());
+    // A proxy that collects an answer before it passes it on never passes on this one.
+    this.releases.every(PATIENCE_MS, () => {
+      if (this.online && this.#pictures === 0) this.down("unreached", "No pictures come by MJPEG.");
+    });
+  }
+
+  async #read(): Promise<void> {
+    await this.measureClock();
+    const { maxFps } = this.wish;
+    const response = await this.get(`/stream.mjpeg${maxFps === undefined ? "" : `?max_fps=${maxFps}`}`);
+    if (response.status === 404) {
+      this.releases.after(AGAIN_MS, () => this.guard(this.#read()));
+      return;
+    }
+    if (!response.ok || response.body === null) {
+      this.down("unreached", `The server answered ${response.status}.`);
+      return;
+    }
+    const parts = new PartReader();
+    const reader = response.body.getReader();
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      for (const part of parts.push(value)) this.#show(part);
+    }
+    this.down("lost", "The stream has ended.");
+  }
+
+  #show({ headers, body }: Part): void {
+    if (this.releases.closed) return;
+    this.#pictures += 1;
+    const number = (name: string): number => Number(headers.get(name) ?? "0") || 0;
+    this.events.onPicture({
+      jpeg: body,
+      seq: BigInt(headers.get("x-framecast-seq") ?? "0"),
+      capturedUs: number("x-framecast-captured-us"),
+      receivedUs: number("x-framecast-received-us"),
+    });
+  }
+}

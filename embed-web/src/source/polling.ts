@@ -1,0 +1,54 @@
+// One camera picture by picture, where nothing endless gets through.
+
+import { localNowUs } from "@framecast/shared/clock";
+import { HttpSource } from "./http.ts";
+
+/** How long the server may hold a request until there is a newer picture. */
+const WAIT_MS = 5_000;
+/** Before an empty or missing answer is asked for again. */
+const PAUSE_MS = 500;
+/** Every so many polls one does not wait: those measure the clock. */
+const CLOCK_EVERY = 30;
+
+export class PollingSource extends HttpSource {
+  #seq: string | undefined;
+  #polls = 0;
+  #shownMs = 0;
+
+  protected override begin(): void {
+    this.guard(this.#poll());
+  }
+
+  async #poll(): Promise<void> {
+    const waits = this.#seq !== undefined && this.#polls % CLOCK_EVERY !== 0;
+    this.#polls += 1;
+    const askedUs = localNowUs();
+    const response = await this.get(`/frame.jpg${waits ? `?after=${this.#seq}&timeout_ms=${WAIT_MS}` : ""}`);
+    if (response.status === 204 || response.status === 404) return this.#again(PAUSE_MS);
+    if (!response.ok) {
+      this.down("lost", `The server answered ${response.status}.`);
+      return;
+    }
+    if (!waits) this.measure(askedUs, response);
+    const jpeg = new Uint8Array(await response.arrayBuffer());
+    if (this.releases.closed) return;
+    const seq = response.headers.get("X-Framecast-Seq") ?? "0";
+    const number = (name: string): number => Number(response.headers.get(name) ?? "0") || 0;
+    const newer = seq !== this.#seq;
+    this.#seq = seq;
+    if (newer) this.events.onPicture({ jpeg, seq: BigInt(seq), capturedUs: number("X-Framecast-Captured-Us"), receivedUs: number("X-Framecast-Received-Us") });
+    this.#again(newer ? this.#untilDueMs() : PAUSE_MS);
+  }
+
+  #untilDueMs(): number {
+    const nowMs = performance.now();
+    const dueMs = this.wish.maxFps === undefined ? nowMs : Math.max(nowMs, this.#shownMs + 1000 / this.wish.maxFps);
+    this.#shownMs = dueMs;
+    return dueMs - nowMs;
+  }
+
+  #again(milliseconds: number): void {
+    if (milliseconds <= 0) this.guard(this.#poll());
+    else this.releases.after(milliseconds, () => this.guard(this.#poll()));
+  }
+}

@@ -1,0 +1,67 @@
+// What every way to get a camera's pictures has in common, and how its answers are read. The ways are
+// web-socket.ts, mjpeg.ts and polling.ts.
+
+import type { ServerClock } from "@framecast/shared/clock";
+import { asNumber, asText, type Message } from "@framecast/shared/wire/json";
+
+/** What is wanted, and from where. */
+export interface Wish {
+  /** Base URL of the view port; ends with a slash. */
+  server: URL;
+  camera: string;
+  /** `undefined`: as many frames as the server gives. */
+  maxFps: number | undefined;
+}
+
+export interface Picture {
+  jpeg: Uint8Array<ArrayBuffer>;
+  seq: bigint;
+  /** Unix microseconds on the server's clock; 0 if unknown. */
+  capturedUs: number;
+  receivedUs: number;
+}
+
+/** The camera as the server sees it. */
+export interface Presence {
+  name: string;
+  online: boolean;
+  /** Since when, Unix milliseconds on the server's clock; 0 if unknown. */
+  sinceMs: number;
+  /** Why it is offline, in plain words. */
+  reason: string;
+}
+
+/** `refused`: the server said no, and will until somebody changes something. */
+export type Ending = "unreached" | "lost" | "refused";
+
+export interface SourceEvents {
+  /** The server answers this way. */
+  onUp: () => void;
+  onPicture: (picture: Picture) => void;
+  /** `undefined`: the server does not know the camera. */
+  onPresence: (presence: Presence | undefined) => void;
+  /** Once; nothing follows. */
+  onDown: (ending: Ending, reason: string) => void;
+}
+
+export interface Source {
+  /** The picture is on the screen. */
+  shown(seq: bigint): void;
+  /** Ends without `onDown`. */
+  close(): void;
+}
+
+export type OpenSource = (wish: Wish, clock: ServerClock, events: SourceEvents) => Source;
+
+/** Before a server that does not answer counts as not reached. */
+export const PATIENCE_MS = 6_000;
+
+/** Reads a camera object of the WebSocket or of REST. */
+export function readPresence(message: Message): Presence {
+  return {
+    name: asText(message["name"]) ?? "",
+    online: message["online"] === true,
+    sinceMs: (asNumber(message["since_us"]) ?? 0) / 1000,
+    reason: asText(message["reason"]) ?? "",
+  };
+}

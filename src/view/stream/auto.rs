@@ -1,0 +1,185 @@
+//! Which size a viewer gets that leaves it to the server. Sans I/O: time comes in.
+//!
+//! It starts with the smallest rung that is as wide as the picture is shown. When frames gain age on
+//! their way, or the link leaves many out, it goes a rung lower; when all has been good for a while, a
+//! rung higher. A climb that failed makes the next one wait twice as long, so that a link between two
+//! rungs does not swing.
+
+use std::time::{Duration, Instant};
+
+use crate::{
+    relay::{Quality, Rung},
+    wire::stream::Counts,
+};
+
+/// Over this much time acknowledgements are judged together: one late frame is noise.
+const WINDOW: Duration = Duration::from_secs(1);
+/// A frame that gained more age than this on its way is late. `Flow` lets a queue of 60 ms stand; at
+/// 30 fps this is one frame more.
+const LATE: Duration = Duration::from_millis(100);
+/// After a change, frames of before it are still on their way, and the link's queue drains.
+const SETTLE: Duration = Duration::from_secs(1);
+/// How long all has to be good before a climb.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The same after climbs that failed, at the most.
+const MAX_PATIENCE: Duration = Duration::from_secs(80);
+/// A climb that has to be taken back within this time, beyond the patience it took, has failed.
+const PROBATION: Duration = Duration::from_secs(10);
+
+/// The sizes to choose from, largest first.
+const STEPS: [Quality; 4] = [
+    Quality::Source,
+    Quality::Rung(Rung::HIGH),
+    Quality::Rung(Rung::MEDIUM),
+    Quality::Rung(Rung::LOW),
+];
+
+/// The size that a viewer asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Size {
+    Fixed(Quality),
+    /// As the link allows, up to this.
+    Auto(Quality),
+}
+
+impl Size {
+    /// From `quality` and `width` of a subscription. The error is for the viewer.
+    pub(super) fn read(quality: Option<&str>, width: Option<u32>) -> Result<Self, String> {
+        let fits = |quality: &&Quality| match quality {
+            Quality::Source => true,
+            Quality::Rung(rung) => width.is_some_and(|width| u32::from(rung.width()) >= width),
+        };
+        // The source always fits.
+        let top = STEPS.iter().rev().find(fits).copied().unwrap_or_default();
+        match quality {
+            None if width.is_none() => Ok(Self::Fixed(Quality::Source)),
+            None | Some("auto") => Ok(Self::Auto(top)),
+            Some(name) => Quality::named(name)
+                .map(Self::Fixed)
+                .ok_or_else(|| "quality: use source, high, medium, low or auto".to_owned()),
+        }
+    }
+
+    /// What follows the link from `now` on, if anything does.
+    pub(super) fn auto(self, now: Instant) -> Option<Auto> {
+        matches!(self, Self::Auto(_)).then(|| Auto::new(now))
+    }
+
+    /// Whether what was learnt of the link holds for another size too.
+    pub(super) fn is_as_good_as(self, other: Self) -> bool {
+        self == other
+    }
+
+    /// What is to be sent of a camera whose pictures are `width` pixels wide, where that is known. Rungs
+    /// that are no narrower are the source itself.
+    pub(super) fn quality(self, auto: Option<&Auto>, width: Option<u16>) -> Quality {
+        match self {
+            Self::Fixed(quality) => quality,
+            Self::Auto(top) => {
+                let smaller = |step: &Quality| match (step, width) {
+                    (Quality::Rung(rung), Some(width)) => rung.width() < width,
+                    (Quality::Rung(_), None) => true,
+                    (Quality::Source, _) => false,
+                };
+                let from = STEPS.iter().position(|step| *step == top).unwrap_or(0);
+                let rungs = STEPS[from..].iter().copied().filter(smaller);
+                // The top itself may be the source under another name.
+                let top = if smaller(&top) { None } else { Some(Quality::Source) };
+                let steps = top.into_iter().chain(rungs);
+                let down = auto.map_or(0, |auto| auto.down);
+                steps.take(down + 1).last().unwrap_or_default()
+            }
+        }
+    }
+}
+
+/// How far below its top a viewer is kept, by its acknowledgements.
+#[derive(Debug)]
+pub(super) struct Auto {
+    /// Steps.
+    down: usize,
+    window: Window,
+    /// Since when all is good.
+    good_since: Instant,
+    /// How long it has to be before the next climb.
+    patience: Duration,
+    climbed_at: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Window {
+    since: Instant,
+    acks: u32,
+    late: u32,
+    /// At its start; none before the first acknowledgement in it.
+    counts: Option<Counts>,
+}
+
+impl Window {
+    fn from(since: Instant) -> Self {
+        Self { since, acks: 0, late: 0, counts: None }
+    }
+}
+
+impl Auto {
+    fn new(now: Instant) -> Self {
+        Self {
+            down: 0,
+            window: Window::from(now),
+            good_since: now,
+            patience: PATIENCE,
+            climbed_at: None,
+        }
+    }
+
+    /// A frame was shown that gained `delay` of age on its way; `counts` are the subscription's. True
+    /// when another size may be the right one now.
+    pub(super) fn acked(&mut self, now: Instant, delay: Duration, counts: Counts) -> bool {
+        if now < self.window.since {
+            return false;
+        }
+        let before = *self.window.counts.get_or_insert(counts);
+        self.window.acks += 1;
+        self.window.late += u32::from(delay > LATE);
+        if now.saturating_duration_since(self.window.since) < WINDOW {
+            return false;
+        }
+        let (sent, left_out) = (counts.sent - before.sent, counts.behind - before.behind);
+        let is_bad = 2 * self.window.late > self.window.acks || 4 * left_out > sent.max(4);
+        self.window = Window::from(now);
+        if is_bad { self.lower(now) } else { self.is_good(now) }
+    }
+
+    fn lower(&mut self, now: Instant) -> bool {
+        let failed = self
+            .climbed_at
+            .take()
+            .is_some_and(|at| now.saturating_duration_since(at) < self.patience + PROBATION);
+        if failed {
+            self.patience = (2 * self.patience).min(MAX_PATIENCE);
+        } else if self.down == 0 {
+            // The first in a long time.
+            self.patience = PATIENCE;
+        }
+        // The last step is found by who knows the camera; more of them would only delay the way back.
+        self.down = (self.down + 1).min(STEPS.len() - 1);
+        self.settle(now);
+        true
+    }
+
+    fn is_good(&mut self, now: Instant) -> bool {
+        let is_patient = now.saturating_duration_since(self.good_since) >= self.patience;
+        if self.down == 0 || !is_patient {
+            return false;
+        }
+        self.down -= 1;
+        self.climbed_at = Some(now);
+        self.settle(now);
+        true
+    }
+
+    fn settle(&mut self, now: Instant) {
+        self.window = Window::from(now + SETTLE);
+        self.good_since = now;
+    }
+}

@@ -1,0 +1,139 @@
+// Where no WebSocket can be opened: each camera's pictures as one answer that does not end. A browser lends a
+// page six connections to a server, so only some cameras get one; the others take turns at a poll.
+
+import { localNowUs, type ServerClock } from "@framecast/shared/clock";
+import type { CameraInfo, Feed, FeedEvents, Interest } from "./feed.ts";
+import { Http } from "./http.ts";
+import { PartReader, type Part } from "./multipart.ts";
+import { Polls, type Wish } from "./polls.ts";
+
+/** Of six connections one is the list's and one the polls'. */
+const STREAMS_AT_ONCE = 4;
+const POLLS_AT_ONCE = 1;
+/**
+ * The server sends a camera's newest picture at once, however old. Where none comes within this, something on
+ * the way collects answers before it passes them on.
+ */
+const STALLED_MS = 6_000;
+/** Before a stream that ended is opened again. */
+const PAUSE_MS = 1_000;
+/** The clock is measured this often, by a poll that does not wait. */
+const CLOCK_EVERY_MS = 10_000;
+
+export class MjpegFeed implements Feed {
+  readonly #clock: ServerClock;
+  readonly #events: FeedEvents;
+  readonly #http: Http;
+  readonly #polls: Polls;
+  readonly #wanted = new Map<string, Interest>();
+  readonly #streams = new Map<string, AbortController>();
+  #cameras: CameraInfo[] = [];
+
+  constructor(clock: ServerClock, events: FeedEvents) {
+    this.#clock = clock;
+    this.#events = events;
+    this.#http = new Http({
+      onUp: () => {
+        clock.reset();
+        events.onUp();
+      },
+      onDown: events.onDown,
+      onCameras: (cameras) => {
+        const first = this.#cameras.length === 0;
+        events.onCameras(cameras);
+        this.#cameras = cameras;
+        if (first) this.#measureClock();
+        this.#share();
+      },
+    });
+    this.#polls = new Polls(this.#http, clock, POLLS_AT_ONCE, events.onFrame);
+    this.#http.releases.every(CLOCK_EVERY_MS, () => this.#measureClock());
+  }
+
+  shown(): void {
+    // The server sees what HTTP takes.
+  }
+
+  want(camera: string, interest: Interest): void {
+    this.#wanted.set(camera, interest);
+    this.#share();
+  }
+
+  close(): void {
+    this.#http.close();
+  }
+
+  /** Gives the streams to the first cameras in sight that are online, and polls to the rest. */
+  #share(): void {
+    if (this.#http.releases.closed) return;
+    const visible = (camera: string): boolean => this.#wanted.get(camera)?.visible !== false;
+    const streamed = new Set<string>();
+    const rest = new Map<string, Wish>();
+    for (const { camera, online } of this.#cameras) {
+      if (online && visible(camera) && streamed.size < STREAMS_AT_ONCE) streamed.add(camera);
+      else rest.set(camera, { online, visible: visible(camera) });
+    }
+    for (const [camera, stream] of this.#streams) if (!streamed.has(camera)) this.#end(camera, stream);
+    for (const camera of streamed) if (!this.#streams.has(camera)) this.#begin(camera);
+    this.#polls.set(rest);
+  }
+
+  #begin(camera: string): void {
+    const stream = new AbortController();
+    this.#streams.set(camera, stream);
+    const stalled = setTimeout(() => this.#http.down("Something on the way to the server holds its pictures back.", "stalled"), STALLED_MS);
+    stream.signal.addEventListener("abort", () => clearTimeout(stalled));
+    this.#http.releases.add(() => stream.abort());
+    this.#read(camera, stream, () => clearTimeout(stalled))
+      .catch(() => undefined)
+      .finally(() => {
+        clearTimeout(stalled);
+        // A server that ends the stream at once must not be asked without end.
+        if (this.#streams.get(camera) === stream) this.#http.releases.after(PAUSE_MS, () => {
+          this.#end(camera, stream);
+          this.#share();
+        });
+      });
+  }
+
+  #end(camera: string, stream: AbortController): void {
+    stream.abort();
+    if (this.#streams.get(camera) === stream) this.#streams.delete(camera);
+  }
+
+  async #read(camera: string, stream: AbortController, onPicture: () => void): Promise<void> {
+    const fps = this.#wanted.get(camera)?.fps;
+    const response = await this.#http.get(`api/cameras/${encodeURIComponent(camera)}/stream.mjpeg`, fps === undefined ? {} : { max_fps: String(fps) }, stream.signal);
+    const body = response.body?.getReader();
+    if (body === undefined) return;
+    const parts = new PartReader();
+    for (;;) {
+      const { value, done } = await body.read();
+      if (done || stream.signal.aborted) return;
+      for (const part of parts.push(value)) {
+        onPicture();
+        this.#events.onFrame({ camera, ...stamps(part), width: 0, height: 0, jpeg: part.body });
+      }
+    }
+  }
+
+  #measureClock(): void {
+    const camera = this.#cameras[0]?.camera;
+    if (camera === undefined) return;
+    const askedUs = localNowUs();
+    this.#http.get(`api/cameras/${encodeURIComponent(camera)}/frame.jpg`).then(
+      async (response) => {
+        const number = (name: string): number => Number(response.headers.get(name) ?? "0") || 0;
+        this.#clock.addSample(askedUs, number("X-Framecast-Received-Us") + number("X-Framecast-Age-Ms") * 1000);
+        // Read to its end, so that the connection is free again.
+        await response.arrayBuffer();
+      },
+    ).catch(() => undefined);
+  }
+}
+
+function stamps({ headers }: Part): { seq: bigint; capturedUs: number; receivedUs: number } {
+  const number = (name: string): number => Number(headers.get(name) ?? "0") || 0;
+  const seq = headers.get("x-framecast-seq") ?? "";
+  return { seq: /^\d{1,20}$/.test(seq) ? BigInt(seq) : 0n, capturedUs: number("x-framecast-captured-us"), receivedUs: number("x-framecast-received-us") };
+}

@@ -1,0 +1,38 @@
+import { describe, expect, it } from "vitest";
+import { Ladder } from "../src/feed/ladder.ts";
+
+describe("Ladder", () => {
+  it("begins at the top, and stays there while connections are only lost", () => {
+    const ladder = new Ladder("auto");
+    expect(ladder.first).toBe("ws");
+    for (let i = 0; i < 9; i += 1) expect(ladder.after("ws", "lost")).toBe("ws");
+  });
+
+  it("steps down after three closed doors, and counts anew once one was open", () => {
+    const ladder = new Ladder("auto");
+    expect([ladder.after("ws", "refused"), ladder.after("ws", "refused")]).toEqual(["ws", "ws"]);
+    ladder.up("ws");
+    expect([ladder.after("ws", "refused"), ladder.after("ws", "refused"), ladder.after("ws", "refused")]).toEqual(["ws", "ws", "mjpeg"]);
+  });
+
+  it("does not try MJPEG again where it was held back", () => {
+    const ladder = new Ladder("auto");
+    expect(ladder.after("mjpeg", "stalled")).toBe("rest");
+    for (let i = 0; i < 2; i += 1) ladder.after("ws", "refused");
+    expect(ladder.after("ws", "refused")).toBe("rest");
+  });
+
+  it("goes back to the top when a server that could be reached is lost", () => {
+    const ladder = new Ladder("auto");
+    expect([ladder.after("mjpeg", "lost"), ladder.after("rest", "lost"), ladder.after("rest", "refused")]).toEqual(["ws", "ws", "ws"]);
+  });
+
+  it("climbs only from below, and only by itself", () => {
+    expect([new Ladder("auto").climbs("ws"), new Ladder("auto").climbs("rest"), new Ladder("rest").climbs("rest")]).toEqual([false, true, false]);
+  });
+
+  it("keeps to what was asked for", () => {
+    const ladder = new Ladder("mjpeg");
+    expect([ladder.first, ladder.after("mjpeg", "stalled"), ladder.after("mjpeg", "refused")]).toEqual(["mjpeg", "mjpeg", "mjpeg"]);
+  });
+});
