@@ -1,7 +1,7 @@
 //! Which size a viewer gets that leaves it to the server. Sans I/O: time comes in.
 //!
 //! It starts with the smallest rung that is as wide as the picture is shown. When frames gain age on
-//! their way, or the link leaves many out, it goes a rung lower; when all has been good for a while, a
+//! their way, or a third of them has to be left out, it goes a rung lower; when all has been good for a while, a
 //! rung higher. A climb that failed makes the next one wait twice as long, so that a link between two
 //! rungs does not swing.
 
@@ -65,31 +65,32 @@ impl Size {
         matches!(self, Self::Auto(_)).then(|| Auto::new(now))
     }
 
-    /// Whether what was learnt of the link holds for another size too.
-    pub(super) fn is_as_good_as(self, other: Self) -> bool {
-        self == other
+    /// What is to be sent of a camera whose pictures are `width` pixels wide, where that is known.
+    pub(super) fn quality(self, auto: Option<&Auto>, width: Option<u16>) -> Quality {
+        let down = auto.map_or(0, |auto| auto.down);
+        self.steps(width).take(down + 1).last().unwrap_or_default()
     }
 
-    /// What is to be sent of a camera whose pictures are `width` pixels wide, where that is known. Rungs
-    /// that are no narrower are the source itself.
-    pub(super) fn quality(self, auto: Option<&Auto>, width: Option<u16>) -> Quality {
-        match self {
-            Self::Fixed(quality) => quality,
-            Self::Auto(top) => {
-                let smaller = |step: &Quality| match (step, width) {
-                    (Quality::Rung(rung), Some(width)) => rung.width() < width,
-                    (Quality::Rung(_), None) => true,
-                    (Quality::Source, _) => false,
-                };
-                let from = STEPS.iter().position(|step| *step == top).unwrap_or(0);
-                let rungs = STEPS[from..].iter().copied().filter(smaller);
-                // The top itself may be the source under another name.
-                let top = if smaller(&top) { None } else { Some(Quality::Source) };
-                let steps = top.into_iter().chain(rungs);
-                let down = auto.map_or(0, |auto| auto.down);
-                steps.take(down + 1).last().unwrap_or_default()
-            }
-        }
+    /// How many steps down there are.
+    pub(super) fn depth(self, width: Option<u16>) -> usize {
+        self.steps(width).count() - 1
+    }
+
+    /// What it may be, best first. Rungs that are no narrower than the camera are the source itself.
+    fn steps(self, width: Option<u16>) -> impl Iterator<Item = Quality> {
+        let smaller = move |step: &Quality| match (step, width) {
+            (Quality::Rung(rung), Some(width)) => rung.width() < width,
+            (Quality::Rung(_), None) => true,
+            (Quality::Source, _) => false,
+        };
+        let (top, last) = match self {
+            Self::Fixed(quality) => (quality, 0),
+            Self::Auto(top) if smaller(&top) => (top, STEPS.len()),
+            Self::Auto(_) => (Quality::Source, STEPS.len()),
+        };
+        let below = STEPS.iter().position(|step| *step == top).map_or(STEPS.len(), |at| at + 1);
+        let below = STEPS[below.min(last)..last].iter().copied().filter(smaller);
+        std::iter::once(top).chain(below)
     }
 }
 
@@ -98,7 +99,9 @@ impl Size {
 pub(super) struct Auto {
     /// Steps.
     down: usize,
-    window: Window,
+    /// What is judged next; none until things have settled.
+    window: Option<Window>,
+    settled_at: Instant,
     /// Since when all is good.
     good_since: Instant,
     /// How long it has to be before the next climb.
@@ -109,15 +112,15 @@ pub(super) struct Auto {
 #[derive(Debug)]
 struct Window {
     since: Instant,
+    /// At its start.
+    counts: Counts,
     acks: u32,
     late: u32,
-    /// At its start; none before the first acknowledgement in it.
-    counts: Option<Counts>,
 }
 
 impl Window {
-    fn from(since: Instant) -> Self {
-        Self { since, acks: 0, late: 0, counts: None }
+    fn from(since: Instant, counts: Counts) -> Self {
+        Self { since, counts, acks: 0, late: 0 }
     }
 }
 
@@ -125,44 +128,48 @@ impl Auto {
     fn new(now: Instant) -> Self {
         Self {
             down: 0,
-            window: Window::from(now),
+            window: None,
+            settled_at: now,
             good_since: now,
             patience: PATIENCE,
             climbed_at: None,
         }
     }
 
-    /// A frame was shown that gained `delay` of age on its way; `counts` are the subscription's. True
-    /// when another size may be the right one now.
-    pub(super) fn acked(&mut self, now: Instant, delay: Duration, counts: Counts) -> bool {
-        if now < self.window.since {
+    /// A frame was shown that gained `delay` of age on its way; `counts` are the subscription's, and
+    /// there are `depth` steps down. True when another size may be the right one now.
+    pub(super) fn acked(
+        &mut self,
+        now: Instant,
+        delay: Duration,
+        counts: Counts,
+        depth: usize,
+    ) -> bool {
+        if now < self.settled_at {
             return false;
         }
-        let before = *self.window.counts.get_or_insert(counts);
-        self.window.acks += 1;
-        self.window.late += u32::from(delay > LATE);
-        if now.saturating_duration_since(self.window.since) < WINDOW {
+        let window = self.window.get_or_insert_with(|| Window::from(now, counts));
+        window.acks += 1;
+        window.late += u32::from(delay > LATE);
+        if now.saturating_duration_since(window.since) < WINDOW {
             return false;
         }
-        let (sent, left_out) = (counts.sent - before.sent, counts.behind - before.behind);
-        let is_bad = 2 * self.window.late > self.window.acks || 4 * left_out > sent.max(4);
-        self.window = Window::from(now);
-        if is_bad { self.lower(now) } else { self.is_good(now) }
+        let sent = counts.sent - window.counts.sent;
+        let left_out = counts.behind - window.counts.behind;
+        let is_bad = 2 * window.late > window.acks || 2 * left_out > sent;
+        self.window = Some(Window::from(now, counts));
+        if is_bad { self.lower(now, depth) } else { self.is_good(now) }
     }
 
-    fn lower(&mut self, now: Instant) -> bool {
-        let failed = self
-            .climbed_at
-            .take()
-            .is_some_and(|at| now.saturating_duration_since(at) < self.patience + PROBATION);
-        if failed {
-            self.patience = (2 * self.patience).min(MAX_PATIENCE);
-        } else if self.down == 0 {
-            // The first in a long time.
-            self.patience = PATIENCE;
+    fn lower(&mut self, now: Instant, depth: usize) -> bool {
+        match self.climbed_at.take().map(|at| now.saturating_duration_since(at)) {
+            Some(held) if held < self.patience + PROBATION => {
+                self.patience = (2 * self.patience).min(MAX_PATIENCE);
+            }
+            Some(_) => self.patience = PATIENCE,
+            None => {}
         }
-        // The last step is found by who knows the camera; more of them would only delay the way back.
-        self.down = (self.down + 1).min(STEPS.len() - 1);
+        self.down = (self.down + 1).min(depth);
         self.settle(now);
         true
     }
@@ -179,7 +186,12 @@ impl Auto {
     }
 
     fn settle(&mut self, now: Instant) {
-        self.window = Window::from(now + SETTLE);
+        self.window = None;
+        self.settled_at = now + SETTLE;
         self.good_since = now;
     }
 }
+
+#[cfg(test)]
+#[path = "auto_tests.rs"]
+mod tests;

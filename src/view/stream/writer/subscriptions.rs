@@ -67,7 +67,8 @@ impl Writer {
         known.pacer = Pacer::new(wish.fps);
         // A timer of the older rate may be an hour away.
         (known.timer, known.id) = (false, self.next_subscription);
-        if !known.showing.size.is_as_good_as(wish.size) {
+        // What was learnt of the link holds for the same size.
+        if known.showing.size != wish.size {
             known.showing.auto = wish.size.auto(now);
         }
         known.showing.size = wish.size;
@@ -86,7 +87,10 @@ impl Writer {
         }
         flow.acked(seq, now, || camera.received_at(seq));
         let is_new = match (&mut showing.auto, flow.delay()) {
-            (Some(auto), Some(delay)) => auto.acked(now, delay, *counts),
+            (Some(auto), Some(delay)) => {
+                let depth = showing.size.depth(camera.latest().map(|latest| latest.width));
+                auto.acked(now, delay, *counts, depth)
+            }
             _ => false,
         };
         if !is_new || !self.choose(key) {
