@@ -7,10 +7,14 @@ mod view_port;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    num::NonZeroUsize,
     time::Duration,
 };
 
-use framecast::relay::{Limits, Stamp};
+use framecast::{
+    media::Media,
+    relay::{Limits, Quality, Rung, Stamp},
+};
 use serde_json::{Value, json};
 use tokio::{
     io::AsyncReadExt as _,
@@ -446,6 +450,8 @@ async fn status(port: &ViewPort, method: &str, path: &str, headers: &str) -> u16
 #[tokio::test]
 async fn every_route_is_described_and_every_description_is_true() {
     let port = ViewPort::start().await;
+    let (shutdown, tasks) = (&port.lifetime.shutdown, &port.lifetime.tasks);
+    Media::start(&port.registry, NonZeroUsize::MIN, 100, shutdown, tasks);
     let (door, _mute) = (port.publish("door"), port.publish("mute"));
     put(&door, 1, 500);
     sleep(Duration::from_millis(20)).await;
@@ -469,6 +475,8 @@ async fn every_route_is_described_and_every_description_is_true() {
         ("/api/cameras/{id}/frame.jpg", "/api/cameras/door/frame.jpg?at=x", ""),
         ("/api/cameras/{id}/frame.jpg", "/api/cameras/door/frame.jpg?max_age_ms=1", ""),
         ("/api/cameras/{id}/frame.jpg", "/api/cameras/mute/frame.jpg", ""),
+        // Of this picture only the header is good.
+        ("/api/cameras/{id}/frame.jpg", "/api/cameras/door/frame.jpg?width=320", ""),
         ("/api/cameras/{id}/stream.mjpeg", "/api/cameras/door/stream.mjpeg", ""),
         ("/api/cameras/{id}/stream.mjpeg", "/api/cameras/door/stream.mjpeg?max_fps=x", ""),
         ("/api/cameras/{id}/stream.mjpeg", "/api/cameras/nobody/stream.mjpeg", ""),
@@ -534,10 +542,11 @@ async fn the_description_lists_every_query_and_the_push_of_the_ingest_port() {
     let still = "/api/cameras/{id}/frame.jpg";
     assert_eq!(
         parameters(still, "query"),
-        set(&["max_age_ms", "after", "timeout_ms", "at", "seq"])
+        set(&["max_age_ms", "after", "timeout_ms", "at", "seq", "width", "quality"])
     );
     assert_eq!(parameters(still, "header"), set(&["If-None-Match"]));
-    assert_eq!(parameters("/api/cameras/{id}/stream.mjpeg", "query"), set(&["max_fps"]));
+    let stream = "/api/cameras/{id}/stream.mjpeg";
+    assert_eq!(parameters(stream, "query"), set(&["max_fps", "width", "quality"]));
 
     for method in ["post", "put"] {
         let push = &document["paths"]["/publish/{camera}"][method];
@@ -556,7 +565,9 @@ async fn the_description_lists_every_query_and_the_push_of_the_ingest_port() {
 #[tokio::test]
 async fn answers_have_the_described_shape() {
     let port = ViewPort::start().await;
-    put(&port.publish("door"), 1, 500);
+    let door = port.publish("door");
+    put(&door, 1, 500);
+    let _watch = door.camera().watch(Quality::Rung(Rung::LOW));
     let document = port.get("/api/openapi.json").await.json();
     for (template, path) in [
         ("/api/cameras", "/api/cameras"),

@@ -1,9 +1,8 @@
 //! Turns at scaling, within a budget of the processor's time.
 //!
 //! There are as many turns as the budget has whole or begun cores. Who has worked keeps its turn until
-//! the time that it took fits the budget, so no account is kept, and those who wait are served in the
-//! order in which they came: each watched rung gets its share, and its fps falls when the shares
-//! become small.
+//! the time that it took fits the budget, and those who wait are served in the order in which they came:
+//! each watched rung gets its share, and its fps falls when the shares become small.
 
 use std::{
     num::NonZeroUsize,
@@ -20,7 +19,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Scaler;
 
-/// Rests shorter than this are not worth a timer; they are made up for by the next.
+/// Rests shorter than this are below a timer's resolution; they are added to the next.
 const SHORTEST_REST: Duration = Duration::from_millis(1);
 
 /// What was done since the start.
@@ -44,6 +43,8 @@ struct Inner {
     budget_cores: f64,
     /// How long a turn is kept for a second of work, beyond it.
     rest: f64,
+    /// Rests that were too short, in microseconds.
+    owed_us: AtomicU64,
     /// Their buffers are large, so there are no more of them than turns.
     scalers: Mutex<Vec<Scaler>>,
     busy_us: AtomicU64,
@@ -58,6 +59,7 @@ impl Pool {
             turns: Arc::new(Semaphore::new(turns as usize)),
             budget_cores,
             rest: turns / budget_cores - 1.0,
+            owed_us: AtomicU64::new(0),
             scalers: Mutex::default(),
             busy_us: AtomicU64::new(0),
             pictures: AtomicU64::new(0),
@@ -113,8 +115,14 @@ impl Turn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        let rest = self.worked.mul_f64(self.pool.0.rest);
-        let Some(permit) = self.permit.take().filter(|_| rest >= SHORTEST_REST) else { return };
+        let Inner { rest, owed_us, .. } = &*self.pool.0;
+        let owed = Duration::from_micros(owed_us.swap(0, Relaxed));
+        let rest = owed + self.worked.mul_f64(*rest);
+        if rest < SHORTEST_REST {
+            owed_us.fetch_add(rest.as_micros() as u64, Relaxed);
+            return;
+        }
+        let permit = self.permit.take();
         // Outside of a runtime there is nobody to wait for the turn either.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move {
@@ -140,6 +148,18 @@ mod tests {
         let took = started.elapsed();
         assert!(took >= Duration::from_millis(4 * 40 + 10), "{took:?}");
         assert_eq!(pool.figures().pictures, 5);
+    }
+
+    #[tokio::test]
+    async fn short_work_adds_up() {
+        let pool = Pool::new(NonZeroUsize::MIN, 75);
+        let started = Instant::now();
+        for _ in 0..40 {
+            pool.turn().await.run(|_| std::thread::sleep(Duration::from_millis(1))).await.unwrap();
+        }
+        let (busy, took) = (pool.figures().busy_s, started.elapsed().as_secs_f64());
+        // But for the last rest, which nobody waited for.
+        assert!(busy <= 0.76 * (took + 0.003), "busy {busy} of {took} s");
     }
 
     #[tokio::test]

@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{pool::Pool, scaler};
-use crate::relay::{Latest, Pacer, RungProducer};
+use crate::relay::{Latest, Next, Pacer, RungProducer};
 
 /// How long a rung is kept after its last viewer: one who turns a page or comes back finds it.
 const LINGER: Duration = Duration::from_secs(15);
@@ -49,8 +49,8 @@ async fn serve(rung: &RungProducer, pool: &Pool) {
 async fn make(rung: &RungProducer, pool: &Pool) {
     let mut source = rung.source();
     let mut pacer = Pacer::new(rung.rung().max_fps());
-    while let Some(next) = source.next().await {
-        let mut frame = next.frame;
+    while let Some(Next { mut frame, skipped }) = source.next().await {
+        let mut overtaken = skipped > 0;
         let mut at = frame.received_at;
         if let Some(due) = pacer.due_at(at) {
             tokio::time::sleep_until(due.into()).await;
@@ -63,7 +63,12 @@ async fn make(rung: &RungProducer, pool: &Pool) {
             continue;
         }
         let turn = pool.turn().await;
-        let frame = source.newer().map_or(frame, |newer| newer.frame);
+        if let Some(newer) = source.newer() {
+            (frame, overtaken) = (newer.frame, true);
+        }
+        if overtaken {
+            rung.overtaken();
+        }
         let made = turn.run(job(rung, frame.clone())).await;
         match made {
             Some((Ok(Some(buf)), took)) => rung.publish(&frame, buf, took),

@@ -1,8 +1,8 @@
 //! The heart: cameras, their newest frame, and the last seconds of each.
 //!
-//! Belongs here: who publishes a camera, who watches which size of it, which frame is newest, what the cache holds, how often a
-//! viewer is due, and the counts of what was dropped. Does not: sockets, HTTP, Redis, auth, or any
-//! format but the one message that every frame is stored as.
+//! Belongs here: who publishes a camera, who watches which size of it, which frame is newest, what the
+//! cache holds, how often a viewer is due, and the counts of what was dropped. Does not: sockets, HTTP,
+//! Redis, auth, or any format but the one message that every frame is stored as.
 //!
 //! A [`Producer`] writes, each [`Consumer`] owns its cursor, the [`Registry`] only hands out
 //! handles. Dropping the producer takes the camera offline. A camera's [`Rung`]s come and go with

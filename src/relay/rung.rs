@@ -94,6 +94,15 @@ impl Quality {
         Rung::at_least(width).map_or(Self::Source, Self::Rung)
     }
 
+    /// Whether its pictures show more than the other's, so far as the camera has it.
+    pub fn is_above(self, other: Self) -> bool {
+        match (self, other) {
+            (_, Self::Source) => false,
+            (Self::Source, Self::Rung(_)) => true,
+            (Self::Rung(rung), Self::Rung(other)) => rung > other,
+        }
+    }
+
     /// As the API says it.
     pub fn name(self) -> &'static str {
         match self {
@@ -136,5 +145,15 @@ mod tests {
         }
         assert!(Quality::named("480").is_none() && Quality::named("auto").is_none());
         assert!(LADDER.windows(2).all(|pair| pair[0].width < pair[1].width));
+    }
+
+    #[test]
+    fn the_source_is_above_every_rung_and_a_wider_rung_above_a_narrower() {
+        let falling = [Quality::Source, Quality::Rung(Rung::HIGH), Quality::Rung(Rung::LOW)];
+        for (at, quality) in falling.iter().enumerate() {
+            for (other_at, other) in falling.iter().enumerate() {
+                assert_eq!(quality.is_above(*other), at < other_at, "{quality} {other}");
+            }
+        }
     }
 }

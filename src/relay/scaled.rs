@@ -19,6 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     Camera, CameraId, Clock, Consumer, Demand, Feed, Frame, Latest, Quality, Rung, Viewing,
+    meter::Meter,
     track::{Budget, Track},
 };
 use crate::wire::{envelope, jpeg};
@@ -27,7 +28,9 @@ use crate::wire::{envelope, jpeg};
 const STILLS_WAITING: usize = 64;
 /// How much of the older figure a new time of work leaves standing.
 const SMOOTHING: f64 = 0.9;
-/// A rung below this share of the frames that it should have is said to be lowered.
+/// A rung that leaves frames out and is below this share of those that it should have is said to be
+/// lowered. A share alone would not do: of a camera with a frame a second, its 2 s may have one and its
+/// rung's none.
 const LOWERED: f64 = 0.85;
 
 /// Why a still was not made. The texts go to the viewer.
@@ -113,11 +116,13 @@ struct Scaled {
 }
 
 /// What making it took.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Work {
     frames: u64,
     failed: u64,
     encode_ms: f64,
+    /// When frames were overtaken by newer ones.
+    overtaken: Meter,
 }
 
 impl Rungs {
@@ -127,8 +132,11 @@ impl Rungs {
         let mut rungs = self.0.lock();
         let scaled = rungs.entry(rung).or_insert_with(|| {
             let counter = camera.counter();
-            let track = Arc::new(Track::new(counter.budget.clone(), counter.clock.now()));
-            let scaled = Arc::new(Scaled { rung, track, work: Mutex::default() });
+            let now = counter.clock.now();
+            let track = Arc::new(Track::new(counter.budget.clone(), now));
+            let overtaken = Meter::new(now);
+            let work = Mutex::new(Work { frames: 0, failed: 0, encode_ms: 0.0, overtaken });
+            let scaled = Arc::new(Scaled { rung, track, work });
             let producer = RungProducer { camera: camera.clone(), scaled: scaled.clone() };
             refused = counter.rungs.send(producer).err();
             scaled
@@ -161,9 +169,11 @@ impl Rungs {
 
 impl Scaled {
     fn snapshot(&self, source_fps: f64, clock: Clock) -> RungSnapshot {
-        let (fps, bytes_per_s) = self.track.state.lock().meter.per_second(clock.now());
+        let now = clock.now();
+        let (fps, bytes_per_s) = self.track.state.lock().meter.per_second(now);
         let viewers = self.track.viewers();
-        let work = self.work.lock();
+        let mut work = self.work.lock();
+        let leaves_out = work.overtaken.per_second(now).0 > 0.0;
         let due_fps = if viewers > 0 { source_fps.min(self.rung.max_fps()) } else { 0.0 };
         let tenths = |n: f64| (n * 10.0).round() / 10.0;
         RungSnapshot {
@@ -176,8 +186,7 @@ impl Scaled {
             due_fps: tenths(due_fps),
             bytes_per_s: bytes_per_s.round() as u64,
             encode_ms: tenths(work.encode_ms),
-            // In its first moments nothing is measured yet.
-            lowered: fps > 0.0 && fps < due_fps * LOWERED,
+            lowered: leaves_out && fps < due_fps * LOWERED,
         }
     }
 }
@@ -263,6 +272,11 @@ impl RungProducer {
         drop(work);
         let track = &self.scaled.track;
         track.push(&mut track.state.lock(), latest);
+    }
+
+    /// A newer picture came before there was time for the one before.
+    pub fn overtaken(&self) {
+        self.scaled.work.lock().overtaken.add(0, self.camera.counter().clock.now());
     }
 
     /// A picture that cannot be scaled.

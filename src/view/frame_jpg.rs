@@ -193,14 +193,16 @@ pub(super) async fn frame(
         let message = format!("the newest frame of {id} is {} ms old", millis(age));
         return Err(ApiError::new("stale", message));
     }
-    let frame = match quality {
+    match quality {
         // Before it is made: who asks again and again for a picture that stays costs nothing.
         Quality::Rung(rung) if !is_known(&headers, &etag(&frame, quality)) => {
-            scaled(&camera, frame, rung, wish).await?
+            let seq = frame.seq;
+            let small = scaled(&camera, frame, rung, wish).await?;
+            let age = if small.seq == seq { age } else { rest.since_received(&small) };
+            Ok(answer(&small, quality, age, &headers))
         }
-        _ => frame,
-    };
-    Ok(answer(&frame, quality, age, &headers))
+        _ => Ok(answer(&frame, quality, age, &headers)),
+    }
 }
 
 /// A frame on a rung: the one that is made for viewers anyway, or one made for this request and those

@@ -45,6 +45,9 @@ pub(super) enum Size {
 impl Size {
     /// From `quality` and `width` of a subscription. The error is for the viewer.
     pub(super) fn read(quality: Option<&str>, width: Option<u32>) -> Result<Self, String> {
+        if width == Some(0) {
+            return Err("width: use a number above 0".to_owned());
+        }
         let fits = |quality: &&Quality| match quality {
             Quality::Source => true,
             Quality::Rung(rung) => width.is_some_and(|width| u32::from(rung.width()) >= width),

@@ -154,6 +154,7 @@ fn the_size_is_that_of_the_picture_on_the_screen_and_never_above_the_camera() {
     assert_eq!(read(Some("auto"), None), Size::Auto(Quality::Source));
     assert_eq!(read(Some("low"), Some(2000)), Size::Fixed(Quality::Rung(Rung::LOW)));
     assert!(Size::read(Some("best"), None).unwrap_err().contains("auto"));
+    assert!(Size::read(None, Some(0)).unwrap_err().contains("width"));
     for (width, camera, names) in [
         (300, 1920, &["low"][..]),
         (321, 1920, &["medium", "low"]),

@@ -107,6 +107,9 @@ struct Subscription {
     pacer: Pacer,
     flow: Flow,
     sent_seq: u64,
+    /// The same frame may go out once more, as it comes in a better quality now: the picture of a camera
+    /// that has no newer one would stay small.
+    again: bool,
     /// The newest frame, if it was not sent yet, and why not.
     pending: Option<(u64, DropReason)>,
     /// A timer for it is set.
@@ -236,7 +239,8 @@ impl Writer {
     /// takes the place of the one that waited before.
     fn offer(&mut self, key: usize, latest: &Latest, now: Instant) {
         let Some(subscription) = self.subscriptions.get_mut(key) else { return };
-        if latest.seq <= subscription.sent_seq {
+        let is_same = latest.seq == subscription.sent_seq;
+        if latest.seq < subscription.sent_seq || is_same && !subscription.again {
             return;
         }
         if let Some((_, reason)) = subscription.pending.filter(|(seq, _)| *seq < latest.seq) {
@@ -274,6 +278,7 @@ impl Writer {
             Sent::Whole | Sent::Partly => {
                 subscription.pending = None;
                 subscription.sent_seq = latest.seq;
+                subscription.again = false;
                 subscription.counts.sent += 1;
                 subscription.pacer.sent(at);
                 subscription.flow.sent(latest.seq, now);
@@ -371,7 +376,7 @@ impl Writer {
                 self.viewers[key].control(websocket_frame(Opcode::Ping, b""));
                 self.flush(key);
             }
-            if turn.is_multiple_of(STATS_PERIOD) {
+            if turn.is_multiple_of(STATS_PERIOD) || self.viewers[key].has_other_quality {
                 self.send_stats(key);
             }
         }
@@ -391,6 +396,7 @@ impl Writer {
         let cameras: BTreeMap<&str, Served> =
             subscriptions.map(|s| (s.camera.id().as_str(), served(s))).collect();
         let message = messages::text(&ServerMessage::Stats { cameras: &cameras });
+        self.viewers[key].has_other_quality = false;
         self.text(key, message);
     }
 

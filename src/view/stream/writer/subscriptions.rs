@@ -48,6 +48,7 @@ impl Writer {
             pacer: Pacer::new(wish.fps),
             flow: Flow::default(),
             sent_seq: 0,
+            again: false,
             pending: None,
             timer: false,
             id: self.next_subscription,
@@ -106,9 +107,12 @@ impl Writer {
         if quality == showing.watch.quality() {
             return false;
         }
-        let watch = camera.watch(quality);
+        let (older, watch) = (showing.watch.quality(), camera.watch(quality));
         self.unlist(key);
-        self.subscriptions[key].showing.watch = watch;
+        let subscription = &mut self.subscriptions[key];
+        subscription.showing.watch = watch;
+        subscription.again = quality.is_above(older);
+        self.viewers[subscription.viewer].has_other_quality = true;
         self.list(key);
         true
     }
