@@ -1,6 +1,6 @@
 //! A task for each rung that is watched: the camera's newest picture in, the scaled one out.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -50,7 +50,6 @@ async fn make(rung: &RungProducer, pool: &Pool) {
     let mut source = rung.source();
     let mut pacer = Pacer::new(rung.rung().max_fps());
     while let Some(Next { mut frame, skipped }) = source.next().await {
-        let mut overtaken = skipped > 0;
         let mut at = frame.received_at;
         if let Some(due) = pacer.due_at(at) {
             tokio::time::sleep_until(due.into()).await;
@@ -62,13 +61,21 @@ async fn make(rung: &RungProducer, pool: &Pool) {
             rung.pass_on(frame);
             continue;
         }
-        let turn = pool.turn().await;
-        if let Some(newer) = source.newer() {
-            (frame, overtaken) = (newer.frame, true);
-        }
-        if overtaken {
+        if skipped > 0 {
             rung.overtaken();
         }
+        let mut turn = pin!(pool.turn());
+        let turn = loop {
+            tokio::select! {
+                biased;
+                newer = source.next() => {
+                    let Some(newer) = newer else { return };
+                    frame = newer.frame;
+                    rung.overtaken();
+                }
+                turn = &mut turn => break turn,
+            }
+        };
         let made = turn.run(job(rung, frame.clone())).await;
         match made {
             Some((Ok(Some(buf)), took)) => rung.publish(&frame, buf, took),

@@ -15,7 +15,10 @@ fn bytes(quality: Quality) -> f64 {
     }
 }
 
-/// A camera of 30 fps and 1920×1080, over a link with a buffer without bound, 20 ms each way.
+/// What the kernel may hold for a viewer.
+const BUFFER: f64 = 256.0 * 1024.0;
+
+/// A camera of 30 fps and 1920×1080, over a link behind the kernel's buffer, 20 ms each way.
 struct Link<R, J> {
     /// Bytes a second, by seconds since the start.
     rate: R,
@@ -50,7 +53,7 @@ impl<R: Fn(f64) -> f64, J: Fn(u64) -> f64> Link<R, J> {
             pending = frame.or(pending);
             while acks.front().is_some_and(|&(at, _)| at <= now) {
                 let (_, seq) = acks.pop_front().unwrap();
-                flow.acked(seq, now, || None);
+                flow.acked(seq, now, || Some(start + Duration::from_millis((seq - 1) * 33)));
                 let Some(delay) = flow.delay() else { continue };
                 if auto.acked(now, delay, counts, size.depth(Some(1920))) {
                     let chosen = size.quality(Some(&auto), Some(1920));
@@ -58,11 +61,12 @@ impl<R: Fn(f64) -> f64, J: Fn(u64) -> f64> Link<R, J> {
                     quality = chosen;
                 }
             }
-            if let Some(seq) = pending.filter(|_| flow.is_open(now)) {
+            let rate = (self.rate)(ms as f64 / 1000.0);
+            let is_full = free_at.saturating_duration_since(now).as_secs_f64() * rate > BUFFER;
+            if let Some(seq) = pending.filter(|_| flow.is_open(now) && !is_full) {
                 pending = None;
                 counts.sent += 1;
                 flow.sent(seq, now);
-                let rate = (self.rate)(ms as f64 / 1000.0);
                 free_at = free_at.max(now) + Duration::from_secs_f64(bytes(quality) / rate);
                 let jitter = Duration::from_secs_f64((self.jitter)(seq) / 1000.0);
                 // TCP keeps their order.
