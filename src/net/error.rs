@@ -49,8 +49,8 @@ impl ApiError {
             "unsupported_media_type" => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "upgrade_required" => StatusCode::UPGRADE_REQUIRED,
             "no_pictures" | "not_jpeg" | "truncated" | "unsupported_jpeg" | "too_many_pixels"
-            | "refused_source" => StatusCode::UNPROCESSABLE_ENTITY,
-            "stale" | "too_many_cameras" | "draining" | "catalog_failed" => {
+            | "refused_source" | "not_scaled" => StatusCode::UNPROCESSABLE_ENTITY,
+            "busy" | "stale" | "too_many_cameras" | "draining" | "catalog_failed" => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             _ => StatusCode::INTERNAL_SERVER_ERROR,

@@ -10,6 +10,7 @@ mod frame_jpg;
 pub mod legacy_api;
 mod mjpeg;
 mod openapi;
+mod quality;
 mod requests;
 mod rest;
 mod sent;
