@@ -6,6 +6,7 @@
 mod body;
 mod fields;
 mod rights;
+mod trials;
 
 use axum::{
     Json,
@@ -17,6 +18,7 @@ use axum::{
 use fields::{Fields, bad};
 pub use rights::Managers;
 pub(super) use rights::{Manager, Rights};
+pub(super) use trials::{stream_overrides, trial_settings};
 
 use super::{
     answers::{Camera, ErrorAnswer, Presets, Provisioned},
