@@ -15,7 +15,7 @@
 //! | [`http`] | the ports' routers, origin guard, embedded pages | `ingest`, `view`, `net`, `wire`, `telemetry` |
 //! | [`synth`] | test pictures | nothing here |
 //! | [`publish`] | the `publish` command: a publisher in its own process | `synth`, `wire` |
-//! | [`config`] | one struct: flags, environment, TOML file | `relay`, `store` |
+//! | [`config`] | one struct: flags, environment, TOML file | `relay`, `wire`, `store` |
 //! | [`server`] | joins all parts; the only module that imports everything | all |
 //!
 //! `relay` imports neither edge; `ingest` and `view` never import each other. A test holds this
