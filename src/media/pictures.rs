@@ -156,8 +156,8 @@ impl Maker {
         progress.reordered |= unit.pts < progress.newest_pts;
         progress.newest_pts = progress.newest_pts.max(unit.pts);
         let waited = Instant::now().saturating_duration_since(unit.received_at);
-        let wanted = !progress.shown
-            || waited < BACKLOG && pacer.due_at(unit.received_at).is_none();
+        let wanted =
+            !progress.shown || waited < BACKLOG && pacer.due_at(unit.received_at).is_none();
         let (reordered, headroom) = (progress.reordered, maker.headroom());
         let coded = unit.clone();
         // It is never closed; without a turn the work would merely be unbounded.
