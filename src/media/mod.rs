@@ -1,6 +1,6 @@
-//! Smaller pictures of a camera, made only while somebody watches them.
+//! Smaller pictures of a camera, and pictures of its video, made only while somebody watches them.
 //!
-//! Belongs here: scaling, and how much of the processor it may take. Does not: who watches what
+//! Belongs here: scaling, decoding, and how much of the processor they may take. Does not: who watches what
 //! (`relay` knows, and hands the orders over), sockets, publishers, viewers.
 //!
 //! | file | what it does |
@@ -10,7 +10,15 @@
 //! | `pool` | turns at the work, within the budget |
 //! | `scaler` | one JPEG to a smaller one |
 //! | `pure`, `turbo` | the two sets of codecs behind it |
+//! | `pictures` | a task for each camera with video: units in, pictures out |
+//! | `h264` | one H.264 access unit to a JPEG |
 
+#[cfg(feature = "openh264")]
+mod h264;
+#[cfg(not(feature = "openh264"))]
+#[path = "no_h264.rs"]
+mod h264;
+mod pictures;
 mod pool;
 #[cfg(not(feature = "turbojpeg"))]
 mod pure;
@@ -25,6 +33,7 @@ use std::num::NonZeroUsize;
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub use pictures::{Decoders, Pictures};
 pub use pool::Figures;
 use pool::Pool;
 pub use scaler::{ScaleError, Scaler};

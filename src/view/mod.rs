@@ -8,6 +8,7 @@ mod cameras;
 mod catalog;
 mod frame_jpg;
 pub mod legacy_api;
+mod links;
 mod mjpeg;
 mod openapi;
 mod quality;

@@ -7,6 +7,7 @@ mod answers;
 mod body;
 mod fields;
 mod rights;
+mod trials;
 
 use axum::{
     Json,
@@ -19,6 +20,7 @@ pub(super) use answers::{Presets, Provisioned, SourceAnswer};
 use fields::{Fields, bad};
 pub use rights::Managers;
 pub(super) use rights::{Manager, Rights};
+pub(super) use trials::{stream_overrides, trial_settings};
 
 use super::{
     answers::{Camera, ErrorAnswer},

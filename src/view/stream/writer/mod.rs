@@ -36,7 +36,8 @@ use super::{
 use crate::{
     net::{close_code, heartbeat},
     relay::{
-        Bell, Camera, CameraId, DropReason, Feed, Latest, Pacer, Quality, Registry, Rope, Watch,
+        Bell, Camera, CameraId, DropReason, Feed, Latest, Pacer, Quality, Registry, Rope, Seat,
+        Watch,
     },
     view,
     wire::{
@@ -127,6 +128,7 @@ struct Showing {
     watch: Watch,
     /// Where the server chooses.
     auto: Option<Auto>,
+    _seat: Seat,
 }
 
 type WritableFuture = Pin<Box<dyn Future<Output = (usize, u64)> + Send>>;

@@ -3,8 +3,8 @@
 use super::{Showing, Subscription, Watched, Writer};
 use crate::{
     relay::{CameraId, Pacer},
-    view::stream::{flow::Flow, viewer::Wish},
-    wire::stream::Counts,
+    view::stream::{flow::Flow, messages, viewer::Wish},
+    wire::stream::{Counts, ServerMessage},
 };
 
 impl Writer {
@@ -39,6 +39,14 @@ impl Writer {
         // its change is on the way, and tells and subscribes everybody alike.
         let Some(known) = self.cameras.get(camera) else { return };
         let camera = known.camera.clone();
+        let seat = match camera.seat() {
+            Ok(seat) => seat,
+            Err(error) => {
+                let (code, message, id) = (error.code(), error.to_string(), camera.id().as_str());
+                let told = ServerMessage::Error { code, message: &message, camera: Some(id) };
+                return self.text(key, messages::text(&told));
+            }
+        };
         let auto = wish.size.auto(self.now());
         let quality = wish.size.quality(auto.as_ref(), camera.latest().map(|latest| latest.width));
         self.next_subscription += 1;
@@ -53,7 +61,12 @@ impl Writer {
             timer: false,
             id: self.next_subscription,
             counts: Counts::default(),
-            showing: Box::new(Showing { size: wish.size, watch: camera.watch(quality), auto }),
+            showing: Box::new(Showing {
+                size: wish.size,
+                watch: camera.watch(quality),
+                auto,
+                _seat: seat,
+            }),
             camera: camera.clone(),
         });
         self.viewers[key].subscriptions.insert(camera.id().clone(), subscription);
