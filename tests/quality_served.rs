@@ -253,10 +253,8 @@ async fn a_picture_on_its_side_stays_so_and_is_measured_as_it_is_shown() {
     relay.still("door", turned.clone()).await;
     let get = async |query: &str| {
         let answer = relay.get(&format!("/api/cameras/door/frame.jpg?{query}")).await;
-        assert_eq!(
-            (answer.status(), &answer.headers()["content-type"]),
-            (200.try_into().unwrap(), &"image/jpeg".parse().unwrap())
-        );
+        assert_eq!(answer.status(), 200);
+        assert_eq!(answer.headers()["content-type"], "image/jpeg");
         answer.bytes().await.unwrap()
     };
     let small = get("width=320").await;
