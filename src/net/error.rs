@@ -49,9 +49,9 @@ impl ApiError {
             "unsupported_media_type" | "unsupported_codec" => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "upgrade_required" => StatusCode::UPGRADE_REQUIRED,
             "no_pictures" | "not_jpeg" | "truncated" | "unsupported_jpeg" | "too_many_pixels"
-            | "refused_source" => StatusCode::UNPROCESSABLE_ENTITY,
-            "at_capacity" | "camera_offline" | "stale" | "too_many_cameras" | "draining"
-            | "catalog_failed" => StatusCode::SERVICE_UNAVAILABLE,
+            | "refused_source" | "not_scaled" => StatusCode::UNPROCESSABLE_ENTITY,
+            "at_capacity" | "busy" | "camera_offline" | "stale" | "too_many_cameras"
+            | "draining" | "catalog_failed" => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

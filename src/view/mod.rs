@@ -11,6 +11,7 @@ pub mod legacy_api;
 mod links;
 mod mjpeg;
 mod openapi;
+mod quality;
 mod requests;
 mod rest;
 mod sent;
