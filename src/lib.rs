@@ -1,7 +1,7 @@
 //! framecast: a live camera relay. Any camera in, any viewer out, one binary.
 //!
-//! Data flows one way: `ingest → relay → view`, and `relay → media → relay` for smaller pictures and
-//! pictures made of video.
+//! Data flows one way: `ingest → relay → view`, and `relay → media → relay` for pictures made of video and
+//! smaller ones.
 //!
 //! | module | what it is for | may import |
 //! |---|---|---|
@@ -10,7 +10,7 @@
 //! | [`net`] | listeners, WebSocket upgrade, socket options, error → status | `wire`, `telemetry` |
 //! | [`relay`] | the heart: cameras, frames, cache, pacing. No socket, no HTTP | `wire`, `telemetry` |
 //! | [`ingest`] | doors in; holds producers only | `relay`, `wire`, `net`, `synth`, `telemetry` |
-//! | [`media`] | smaller pictures, and pictures of video, while somebody watches | `relay`, `wire`, `telemetry` |
+//! | [`media`] | pictures of video and smaller pictures, on demand | `relay`, `wire`, `telemetry` |
 //! | [`view`] | doors out, holds consumers only; the API | `relay`, `wire`, `net`, `store` |
 //! | [`store`] | Redis, a consumer off the live path; the camera catalog | `relay`, `wire` |
 //! | [`http`] | the ports' routers, origin guard, embedded pages | `ingest`, `view`, `net`, `wire`, `telemetry` |

@@ -131,7 +131,8 @@ impl Server {
         // Whoever reaches a port that is open to others must not reach this machine through it.
         let local_sources = view_addr.ip().is_loopback();
         let guard = Guard::new(config.source_networks.clone(), local_sources);
-        pulls::start(&registry, &catalog, &guard, &lifetime);
+        let decoders = media.decoders(&registry, shutdown, tasks);
+        pulls::start(&registry, &catalog, &guard, decoders, &lifetime);
         let setup = Setup {
             catalog: Some(catalog.clone()),
             guard,

@@ -1,17 +1,17 @@
-//! Smaller pictures of a camera, and pictures of its video, made only while somebody watches them.
+//! Pictures of a camera's video, and smaller ones of its pictures, made only while somebody watches them.
 //!
-//! Belongs here: scaling, decoding, and how much of the processor they may take. Does not: who watches what
+//! Belongs here: decoding and scaling, and how much of the processor it may take. Does not: who watches what
 //! (`relay` knows, and hands the orders over), sockets, publishers, viewers.
 //!
 //! | file | what it does |
 //! |---|---|
 //! | `rungs` | a task for each rung that is watched: newest picture in, scaled picture out |
 //! | `stills` | single pictures, each made once |
+//! | `pictures` | a task for each camera that may have video: units in, pictures out |
+//! | `h264` | one H.264 access unit to a JPEG |
 //! | `pool` | turns at the work, within the budget |
 //! | `scaler` | one JPEG to a smaller one |
 //! | `pure`, `turbo` | the two sets of codecs behind it |
-//! | `pictures` | a task for each camera with video: units in, pictures out |
-//! | `h264` | one H.264 access unit to a JPEG |
 
 #[cfg(feature = "openh264")]
 mod h264;
@@ -29,7 +29,7 @@ mod rungs;
 mod scaler;
 mod stills;
 
-use std::num::NonZeroUsize;
+use std::{num::NonZeroUsize, sync::Arc};
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -40,7 +40,7 @@ pub use scaler::{ScaleError, Scaler};
 
 use crate::relay::Registry;
 
-/// The maker of smaller pictures, for its figures. Cheap to clone.
+/// The maker of pictures, for its figures and for cameras with video. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Media {
     pool: Pool,
@@ -70,6 +70,16 @@ impl Media {
             });
         }
         Self { pool }
+    }
+
+    /// Makes pictures of video, within the same budget.
+    pub fn decoders(
+        &self,
+        registry: &Arc<Registry>,
+        shutdown: &CancellationToken,
+        tasks: &TaskTracker,
+    ) -> Decoders {
+        Decoders::new(registry, self.pool.clone(), shutdown, tasks)
     }
 
     /// What was done so far.

@@ -1,19 +1,20 @@
 //! A task for each camera with video: its units in, pictures of it out, while somebody watches them.
 //!
 //! Each picture has to be decoded, as the next ones build on it; only those that are due are made into
-//! a JPEG. The work is done on threads that may block, at most one a camera and so many in all at a
-//! time as there are cores. A camera whose decoding does not keep up jumps to its newest key frame.
+//! a JPEG. The work is done in turns with all other work on pictures, within its budget, one a camera at
+//! a time. A camera whose decoding does not keep up jumps to its newest key frame.
 
 use std::{
-    num::NonZeroUsize,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::h264::{DECODES, Decoder};
+use super::{
+    h264::{DECODES, Decoder},
+    pool::Pool,
+};
 use crate::{
     relay::{Camera, Codec, NextUnit, Pacer, PictureMaker, Refused, Registry, Stamp, Unit},
     telemetry::Seldom,
@@ -30,7 +31,7 @@ const LINES: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone)]
 pub struct Decoders {
     registry: Arc<Registry>,
-    turns: Arc<Semaphore>,
+    pool: Pool,
     shutdown: CancellationToken,
     tasks: TaskTracker,
 }
@@ -48,19 +49,13 @@ impl Drop for Pictures {
 }
 
 impl Decoders {
-    /// At most so many units are decoded at a time.
-    pub fn new(
+    pub(super) fn new(
         registry: &Arc<Registry>,
-        cores: NonZeroUsize,
+        pool: Pool,
         shutdown: &CancellationToken,
         tasks: &TaskTracker,
     ) -> Self {
-        Self {
-            registry: registry.clone(),
-            turns: Arc::new(Semaphore::new(cores.get())),
-            shutdown: shutdown.clone(),
-            tasks: tasks.clone(),
-        }
+        Self { registry: registry.clone(), pool, shutdown: shutdown.clone(), tasks: tasks.clone() }
     }
 
     /// Makes pictures of a camera's video, at most `fps` a second, while somebody watches them.
@@ -160,15 +155,12 @@ impl Maker {
             !progress.shown || waited < BACKLOG && pacer.due_at(unit.received_at).is_none();
         let (reordered, headroom) = (progress.reordered, maker.headroom());
         let coded = unit.clone();
-        // It is never closed; without a turn the work would merely be unbounded.
-        let turn = self.decoders.turns.clone().acquire_owned().await.ok();
-        let work = tokio::task::spawn_blocking(move || {
-            // The turn goes along: who stops waiting does not stop the work.
-            let _turn = turn;
+        let turn = self.decoders.pool.turn().await;
+        let work = turn.run(move |_| {
             let made = decoder.decode(&coded.data, reordered, wanted, headroom);
             (decoder, made)
         });
-        let (decoder, made) = work.await.map_err(|_| "the decoder failed".to_owned())?;
+        let ((decoder, made), _) = work.await.ok_or("the decoder failed")?;
         progress.decoder = Some(decoder);
         if let Some(buf) = made? {
             progress.shown = true;

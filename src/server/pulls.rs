@@ -4,7 +4,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    num::NonZeroUsize,
     sync::Arc,
 };
 
@@ -30,12 +29,11 @@ pub(super) fn start(
     registry: &Arc<Registry>,
     catalog: &Catalog,
     guard: &Guard,
+    decoders: Decoders,
     lifetime: &Lifetime,
 ) {
     let (registry, guard) = (registry.clone(), guard.clone());
     lifetime.tasks.spawn(answer_trials(registry.clone(), guard.clone(), lifetime.clone()));
-    let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    let decoders = Decoders::new(&registry, cores, &lifetime.shutdown, &lifetime.tasks);
     let mut follower = Follower {
         registry,
         decoders,

@@ -161,8 +161,8 @@ impl FrameQuery {
             or number, or none yet", body = ErrorAnswer),
         (status = 415, description = "`unsupported_codec`: a camera with H.265", body = ErrorAnswer),
         (status = 422, description = "`not_scaled`: the picture is broken", body = ErrorAnswer),
-        (status = 503, description = "`stale`: older than `max_age_ms`; `camera_offline`: it could \
-            not be connected to; `at_capacity`; `busy`: too many pictures to scale",
+        (status = 503, description = "`stale`: older than `max_age_ms`; `busy`: too many pictures \
+            to scale; `camera_offline`: it could not be connected to; `at_capacity`",
             body = ErrorAnswer),
     )
 )]

@@ -42,8 +42,9 @@ impl Writer {
         let seat = match camera.seat() {
             Ok(seat) => seat,
             Err(error) => {
-                let (code, message, id) = (error.code(), error.to_string(), camera.id().as_str());
-                let told = ServerMessage::Error { code, message: &message, camera: Some(id) };
+                let (code, message, camera) =
+                    (error.code(), error.to_string(), camera.id().as_str());
+                let told = ServerMessage::Error { code, message: &message, camera: Some(camera) };
                 return self.text(key, messages::text(&told));
             }
         };
