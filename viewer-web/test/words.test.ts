@@ -44,12 +44,12 @@ describe("the address", () => {
 });
 
 describe("a place", () => {
-  it.each(["camera=door", "layout=9", "filter=back+yard", "camera=door&layout=auto&filter=%C3%A4", ""])("is written as it was read: %j", (hash) => {
+  it.each(["camera=door", "layout=9", "filter=back+yard", "camera=door&layout=auto&filter=%C3%A4", "setup", ""])("is written as it was read: %j", (hash) => {
     expect(writePlace(readPlace(`#${hash}`, ""))).toBe(hash);
   });
 
   it("is not trusted", () => {
-    expect(readPlace(`#layout=7&camera=..&filter=${"x".repeat(500)}`, "")).toEqual({ camera: undefined, layout: undefined, filter: "x".repeat(100) });
+    expect(readPlace(`#layout=7&camera=..&filter=${"x".repeat(500)}`, "")).toEqual({ setup: false, camera: undefined, layout: undefined, filter: "x".repeat(100) });
   });
 });
 

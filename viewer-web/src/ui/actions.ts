@@ -1,14 +1,17 @@
 // What a person can do with one camera, however it is asked for: by a tool, by a key.
 
 import type { Camera } from "../camera.ts";
+import { jpegOf } from "../video/grab.ts";
 import type { Wall } from "../wall.ts";
 
 /** Whether the browser can show a canvas in a window of its own. */
 export const hasPictureInPicture = typeof document !== "undefined" && document.pictureInPictureEnabled === true && "captureStream" in HTMLCanvasElement.prototype;
 
-/** Saves the newest picture, byte for byte as the camera sent it. False where there is none. */
+/** Saves the newest picture, byte for byte as the camera sent it, or as its video shows it. False where there is none. */
 export async function saveSnapshot(wall: Wall, camera: Camera): Promise<boolean> {
-  const picture = await wall.picture(camera);
+  const video = camera.player.value?.video;
+  const jpeg = video === undefined ? undefined : await jpegOf(video);
+  const picture = jpeg === undefined ? await wall.picture(camera) : { jpeg, takenMs: Date.now() };
   if (picture === undefined) return false;
   const url = URL.createObjectURL(new Blob([picture.jpeg], { type: "image/jpeg" }));
   const link = document.createElement("a");
@@ -37,6 +40,13 @@ export async function toggleFullscreen(element: HTMLElement): Promise<void> {
 export async function togglePictureInPicture(camera: Camera): Promise<void> {
   if (camera.floating.value) {
     await document.exitPictureInPicture();
+    return;
+  }
+  const playing = camera.player.value?.video;
+  if (playing !== undefined) {
+    await playing.requestPictureInPicture();
+    playing.addEventListener("leavepictureinpicture", () => camera.floating.set(false), { once: true });
+    camera.floating.set(true);
     return;
   }
   const video = document.createElement("video");
