@@ -12,6 +12,7 @@ mod rest;
 mod sent;
 mod status;
 pub mod stream;
+pub mod whep;
 
 use std::sync::Arc;
 
