@@ -43,16 +43,19 @@ impl ApiError {
                 StatusCode::NOT_FOUND
             }
             "method_not_allowed" => StatusCode::METHOD_NOT_ALLOWED,
+            "precondition_failed" => StatusCode::PRECONDITION_FAILED,
+            "precondition_required" => StatusCode::PRECONDITION_REQUIRED,
             "timeout" => StatusCode::REQUEST_TIMEOUT,
             "replaced" | "camera_exists" => StatusCode::CONFLICT,
             "too_large" => StatusCode::PAYLOAD_TOO_LARGE,
             "unsupported_media_type" => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "upgrade_required" => StatusCode::UPGRADE_REQUIRED,
             "no_pictures" | "not_jpeg" | "truncated" | "unsupported_jpeg" | "too_many_pixels"
-            | "refused_source" => StatusCode::UNPROCESSABLE_ENTITY,
-            "stale" | "too_many_cameras" | "draining" | "catalog_failed" => {
-                StatusCode::SERVICE_UNAVAILABLE
+            | "refused_source" | "no_video" | "unsupported_codec" | "ice_restart" => {
+                StatusCode::UNPROCESSABLE_ENTITY
             }
+            "stale" | "too_many_cameras" | "draining" | "catalog_failed" | "at_capacity"
+            | "offline" => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

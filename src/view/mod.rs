@@ -15,6 +15,7 @@ mod rest;
 mod sent;
 mod status;
 pub mod stream;
+pub mod whep;
 
 use std::sync::Arc;
 
