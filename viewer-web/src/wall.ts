@@ -12,6 +12,10 @@ import { Listing } from "./listing.ts";
 import { Videos } from "./video/videos.ts";
 import type { PlayChoice } from "./video/ladder.ts";
 
+/** A camera that no tile has asked for by then is on no wall: it is not sent. */
+const UNASKED_MS = 1_000;
+/** Nothing of a camera. */
+const NOTHING: Interest = { visible: false, width: 0, fps: undefined };
 /** What the engine has of a camera that it was told nothing of. */
 const UNTOLD: Interest = { visible: true, width: 0, fps: undefined };
 
@@ -168,6 +172,9 @@ export class Wall {
     const camera = new Camera(info, () => this.serverNowUs());
     this.#byId.set(info.camera, camera);
     this.#engine.draw(camera.id, camera.canvas);
+    this.#releases.after(UNASKED_MS, () => {
+      if (camera.interest === undefined) this.want(camera, NOTHING);
+    });
   }
 
   #gone(id: string): void {

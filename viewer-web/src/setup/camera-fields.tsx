@@ -96,7 +96,7 @@ function Address({ form, errors, presets, onChange }: Pick<CameraFieldsProps, "f
       ) : (
         <>
           <div class="setup-pair" data-wide="first">
-            <Line label="Camera's address in your network" field="host" placeholder="192.168.1.64" value={form.host} error={errors.host} onValue={(host) => onChange(withHost(form, host))} />
+            <Line label="Address in your network" field="host" placeholder="192.168.1.64" value={form.host} error={errors.host} onValue={(host) => onChange(withHost(form, host))} />
             <Line label="Port" field="port" type="number" value={form.port} error={errors.port} onValue={(port) => set({ port })} />
           </div>
           <Line label="Path" field="path" value={form.path} error={errors.path} onValue={(path) => set({ path })} />

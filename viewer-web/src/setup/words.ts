@@ -31,6 +31,8 @@ export function describeCamera(camera: SetUpCamera, status: StreamStatus | undef
       return words("still", "Stopped", "Nobody can watch it until it is started.");
     case "waiting":
       return words("bad", "Offline", `${why} ${retry}`);
+    case undefined:
+    default: // Nothing said, or what a newer server may say: told from the rest.
   }
   if (camera.online || status?.active === true) return words("live", "Live", "");
   const standing = status !== undefined && status.lastError === undefined && camera.onDemand && camera.source?.kind !== "push";

@@ -44,7 +44,7 @@ export function Head(props: HeadProps): JSX.Element {
         )}
       </p>
       <HeadTools {...props} empty={cameras.length === 0 || setup} />
-      {capturePage !== undefined && cameras.length > 0 && (
+      {capturePage !== undefined && cameras.length > 0 && !setup && (
         <a class="add" href={capturePage.href} target="_blank" rel="noreferrer" data-testid="add-camera">
           Add a camera
         </a>

@@ -6,7 +6,7 @@ import { asObject } from "../listing.ts";
 import type { WayEnd } from "./way.ts";
 
 /** Codes after which this way need not be tried again while the camera stays what it is. */
-const UNSUPPORTED: ReadonlySet<string> = new Set(["no_video", "unsupported_codec", "unsupported_media_type"]);
+const UNSUPPORTED: ReadonlySet<string> = new Set(["no_video", "unsupported_codec"]);
 
 /** Reads an answer that is not one of success: `{"error":{"code","message"}}`. */
 export async function readRefusal(response: Response): Promise<WayEnd> {
