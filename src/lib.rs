@@ -8,7 +8,7 @@
 //! | [`telemetry`] | logs, and how often to write a line | nothing here |
 //! | [`net`] | listeners, WebSocket upgrade, socket options, error → status | `wire`, `telemetry` |
 //! | [`relay`] | the heart: cameras, frames, cache, pacing. No socket, no HTTP | `wire`, `telemetry` |
-//! | [`ingest`] | doors in; holds producers only | `relay`, `wire`, `net`, `synth` |
+//! | [`ingest`] | doors in; holds producers only | `relay`, `wire`, `net`, `synth`, `telemetry` |
 //! | [`view`] | doors out, holds consumers only; the API | `relay`, `wire`, `net`, `store` |
 //! | [`store`] | Redis, a consumer off the live path; the camera catalog | `relay`, `wire` |
 //! | [`http`] | the ports' routers, origin guard, embedded pages | `ingest`, `view`, `net`, `wire`, `telemetry` |

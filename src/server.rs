@@ -12,6 +12,8 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+mod pulls;
+
 use crate::{
     config::Config,
     http::{self, IngestPort, Origins, ViewPort},
@@ -129,9 +131,11 @@ impl Server {
         ));
         // Whoever reaches a port that is open to others must not reach this machine through it.
         let local_sources = view_addr.ip().is_loopback();
+        let guard = Guard::new(config.source_networks.clone(), local_sources);
+        pulls::start(&registry, &catalog, &guard, &lifetime);
         let setup = Setup {
             catalog: Some(catalog.clone()),
-            guard: Guard::new(config.source_networks.clone(), local_sources),
+            guard,
             managers: Managers::new(config.manage_from.clone()),
         };
         let further = further_figures(streams.clone(), mjpeg, port.clone(), redis.clone(), catalog);

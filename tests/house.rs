@@ -9,7 +9,7 @@ fn allowed(module: &str) -> &'static [&'static str] {
     match module {
         "wire" | "telemetry" | "synth" => &[],
         "net" | "relay" => &["wire", "telemetry"],
-        "ingest" => &["relay", "wire", "net", "synth"],
+        "ingest" => &["relay", "wire", "net", "synth", "telemetry"],
         "view" => &["relay", "wire", "net", "store"],
         "store" => &["relay", "wire"],
         "http" => &["ingest", "view", "net", "wire", "telemetry"],

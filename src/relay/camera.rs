@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use super::{
     Bell, CameraId, Clock, Configured, Consumer, Demand, DropReason, Drops, Frame, Latest, Rope,
     Viewing,
+    link::Link,
     seats::{AtCapacity, Seat, Seats},
     track::{Budget, Track},
     video::{Format, VideoConsumer, VideoSnapshot, VideoTrack},
@@ -108,6 +109,7 @@ pub struct Camera {
     pub(super) track: Track,
     pub(super) video: VideoTrack,
     seats: Seats,
+    pub(super) link: Link,
     pub(super) drops: Drops,
     pub(super) published: AtomicU64,
     pub(super) owner: Mutex<Owner>,
@@ -135,6 +137,7 @@ impl Camera {
             track: Track::new(budget, clock.now()),
             video: VideoTrack::new(clock.now()),
             seats: Seats::default(),
+            link: Link::new(),
             drops: Drops::default(),
             published: AtomicU64::new(0),
             owner: Mutex::new(Owner {

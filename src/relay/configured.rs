@@ -46,9 +46,27 @@ impl Registry {
         }
         self.changed();
     }
+
+    /// Says why a camera is offline, in plain words. Nothing is said of one that is online.
+    pub fn explain(&self, camera: &Camera, reason: &str) {
+        if camera.explain(reason) {
+            self.changed();
+        }
+    }
 }
 
 impl Camera {
+    fn explain(&self, reason: &str) -> bool {
+        let mut owner = self.owner.lock();
+        match &mut owner.presence {
+            Presence::Offline { reason: shown, .. } if **shown != *reason => {
+                *shown = reason.into();
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Whether it stays though nobody publishes it.
     pub fn is_configured(&self) -> bool {
         self.owner.lock().configured.is_some()

@@ -15,6 +15,7 @@ mod configured;
 mod counters;
 mod frame;
 mod id;
+mod link;
 mod meter;
 mod pacing;
 mod producer;
@@ -33,8 +34,11 @@ pub use configured::Configured;
 pub use counters::{DropReason, Drops};
 pub use frame::{Frame, Latest};
 pub use id::{BadCameraId, CameraId};
+pub use link::{
+    Failure, Found, Link, LinkState, LinkStatus, Overrides, Protocol, Source, Trial, Wish,
+};
 pub use pacing::Pacer;
-pub use producer::{Outcome, Producer, Refused, Stamp, plausible};
+pub use producer::{Outcome, PictureMaker, Producer, Refused, Stamp, plausible};
 pub use registry::{Limits, PublishError, Registry};
 pub use seats::{AtCapacity, Seat};
 pub use track::{Consumer, Demand, Next, Viewing};

@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use thiserror::Error;
 use tokio::sync::watch;
 
-use super::{Camera, CameraId, Clock, Producer, Publisher, track::Budget};
+use super::{Camera, CameraId, Clock, Producer, Publisher, link::Trials, track::Budget};
 use crate::{telemetry::Seldom, wire::jpeg};
 
 /// Between two lines of publishers that are refused.
@@ -81,6 +81,7 @@ pub struct Registry {
     clock: Clock,
     changes: watch::Sender<u64>,
     draining: AtomicBool,
+    pub(super) trials: Trials,
     /// For lines of publishers refused for want of room.
     refusals: Seldom,
 }
@@ -103,6 +104,7 @@ impl Registry {
             clock,
             changes: watch::Sender::new(0),
             draining: AtomicBool::new(false),
+            trials: Trials::default(),
             refusals: Seldom::new(1, REFUSALS_PERIOD),
         })
     }
@@ -178,6 +180,11 @@ impl Registry {
     /// Bytes that all caches hold.
     pub fn cache_bytes(&self) -> usize {
         self.budget.total.load(Relaxed)
+    }
+
+    /// Whether no publisher is taken any more.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Relaxed)
     }
 
     /// No publisher is taken any more.
