@@ -56,16 +56,17 @@ export function CameraDialog({ camera, taken, onDone, onClose }: CameraDialogPro
   const failed = (error: unknown): void => {
     const { code, message } = error instanceof ApiFailure ? error : { code: "", message: "It did not work." };
     const field = fieldOf(code, message, form);
-    if (field !== undefined) showErrors({ [field]: message });
-    setOutcome({ kind: "failed", words: message });
+    if (field === undefined) setOutcome({ kind: "failed", words: message });
+    else showErrors({ [field]: message });
   };
+  const testFailed = (error: unknown): void => setOutcome({ kind: "failed", words: error instanceof ApiFailure ? error.message : "It did not work." });
   const test = (): void => {
     if (showErrors(checkSource(form))) return;
     setOutcome({ kind: "testing" });
     // A camera that is set up is tested with the password that the server keeps.
     const asKept = camera !== undefined && before !== undefined && !sourceChanged(form, before) && form.transport === before.transport;
     const plain = Object.fromEntries(Object.entries(sourceOf(form)).filter(([, value]) => value !== null));
-    testCamera(asKept ? { id: camera.id } : { body: { source: plain, rtsp_transport: form.transport } }).then((found) => setOutcome({ kind: "found", words: describeFound(found) }), failed);
+    testCamera(asKept ? { id: camera.id } : { body: { source: plain, rtsp_transport: form.transport } }).then((found) => setOutcome({ kind: "found", words: describeFound(found) }), testFailed);
   };
   const save = (event: Event): void => {
     event.preventDefault();
@@ -80,19 +81,21 @@ export function CameraDialog({ camera, taken, onDone, onClose }: CameraDialogPro
     <Modal title={camera === undefined ? "Add an IP camera" : `Edit ${camera.name || camera.id}`} testId="camera-dialog" closing="Cancel" onClose={onClose}>
       <form ref={element} class="setup-form" noValidate onSubmit={save}>
         <CameraFields form={form} errors={errors} presets={presets} isNew={camera === undefined} hasPassword={camera?.source?.hasPassword === true} onChange={change} />
-        <p class="setup-outcome" role="status" data-kind={outcome.kind} data-testid="outcome">
-          <Told outcome={outcome} />
-        </p>
-        <p class="setup-buttons">
-          {form.kind !== "push" && (
-            <button class="button" type="button" disabled={busy} data-testid="camera-test" onClick={test}>
-              {outcome.kind === "testing" ? "Testing…" : "Test"}
+        <div class="setup-foot">
+          <p class="setup-outcome" role="status" data-kind={outcome.kind} data-testid="outcome">
+            <Told outcome={outcome} />
+          </p>
+          <p class="setup-buttons">
+            {form.kind !== "push" && (
+              <button class="button" type="button" disabled={busy} data-testid="camera-test" onClick={test}>
+                {outcome.kind === "testing" ? "Testing…" : "Test"}
+              </button>
+            )}
+            <button class="button" data-kind="main" type="submit" disabled={busy} data-testid="camera-save">
+              {camera === undefined ? "Add" : "Save"}
             </button>
-          )}
-          <button class="button" data-kind="main" type="submit" disabled={busy} data-testid="camera-save">
-            {camera === undefined ? "Add" : "Save"}
-          </button>
-        </p>
+          </p>
+        </div>
       </form>
     </Modal>
   );
