@@ -38,7 +38,7 @@ impl ApiError {
         match self.code {
             "bad_camera_id" | "bad_request" | "bad_message" | "bad_part" => StatusCode::BAD_REQUEST,
             "forbidden_origin" => StatusCode::FORBIDDEN,
-            "unknown_camera" | "not_in_cache" | "not_found" => StatusCode::NOT_FOUND,
+            "unknown_camera" | "no_video" | "not_in_cache" | "not_found" => StatusCode::NOT_FOUND,
             "method_not_allowed" => StatusCode::METHOD_NOT_ALLOWED,
             "timeout" => StatusCode::REQUEST_TIMEOUT,
             "replaced" => StatusCode::CONFLICT,
@@ -48,7 +48,9 @@ impl ApiError {
             "no_pictures" | "not_jpeg" | "truncated" | "unsupported_jpeg" | "too_many_pixels" => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
-            "stale" | "too_many_cameras" | "draining" => StatusCode::SERVICE_UNAVAILABLE,
+            "stale" | "offline" | "at_capacity" | "too_many_cameras" | "draining" => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

@@ -5,6 +5,7 @@
 mod answers;
 mod cameras;
 mod frame_jpg;
+mod hls;
 pub mod legacy_api;
 mod mjpeg;
 mod openapi;
@@ -15,6 +16,7 @@ pub mod stream;
 
 use std::sync::Arc;
 
+pub use hls::Hls;
 pub use rest::{Rest, routes};
 pub use sent::Sent;
 

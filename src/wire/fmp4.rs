@@ -15,9 +15,7 @@ use shiguredo_mp4::{
         StblBox, StcoBox, StscBox, StsdBox, StszBox, SttsBox, TfdtBox, TfhdBox, TkhdBox, TrafBox,
         TrakBox, TrexBox, TrunBox, TrunSample, UnknownBox, VisualSampleEntryFields, VmhdBox,
     },
-    descriptors::{
-        DecoderConfigDescriptor, DecoderSpecificInfo, EsDescriptor, SlConfigDescriptor,
-    },
+    descriptors::{DecoderConfigDescriptor, DecoderSpecificInfo, EsDescriptor, SlConfigDescriptor},
 };
 use thiserror::Error;
 
