@@ -39,7 +39,7 @@ impl ApiError {
         match self.code {
             "bad_camera_id" | "bad_request" | "bad_message" | "bad_part" => StatusCode::BAD_REQUEST,
             "forbidden_origin" | "forbidden_address" => StatusCode::FORBIDDEN,
-            "unknown_camera" | "not_configured" | "not_in_cache" | "not_found" => {
+            "unknown_camera" | "not_configured" | "no_video" | "not_in_cache" | "not_found" => {
                 StatusCode::NOT_FOUND
             }
             "method_not_allowed" => StatusCode::METHOD_NOT_ALLOWED,
@@ -51,7 +51,7 @@ impl ApiError {
             "unsupported_media_type" => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "upgrade_required" => StatusCode::UPGRADE_REQUIRED,
             "no_pictures" | "not_jpeg" | "truncated" | "unsupported_jpeg" | "too_many_pixels"
-            | "refused_source" | "no_video" | "unsupported_codec" | "ice_restart" => {
+            | "refused_source" | "unsupported_codec" | "ice_restart" => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
             "stale" | "too_many_cameras" | "draining" | "catalog_failed" | "at_capacity"

@@ -233,7 +233,8 @@ impl Default for Trials {
 impl Registry {
     /// Has a source connected to once. Takes as long as a camera may take to begin, and some seconds.
     pub async fn try_source(&self, source: Source) -> Result<Found, Failure> {
-        let busy = || Failure::new("busy", "too many cameras are being tried; try again in some seconds");
+        let busy =
+            || Failure::new("busy", "too many cameras are being tried; try again in some seconds");
         let (answer, answered) = oneshot::channel();
         self.trials.asked.try_send(Trial { source, answer }).map_err(|_| busy())?;
         answered.await.unwrap_or_else(|_| Err(busy()))
@@ -278,7 +279,11 @@ mod tests {
         let other_user = Overrides { username: Some("eve".into()), ..Overrides::default() };
         assert_eq!(other_user.apply(source()).password, None);
         let password = Some(Secret::new("new"));
-        let both = Overrides { port: Some(8554), password: password.clone(), ..Overrides::default() };
-        assert_eq!((both.apply(source()).url.port, both.apply(source()).password), (8554, password));
+        let both =
+            Overrides { port: Some(8554), password: password.clone(), ..Overrides::default() };
+        assert_eq!(
+            (both.apply(source()).url.port, both.apply(source()).password),
+            (8554, password)
+        );
     }
 }

@@ -75,7 +75,8 @@ impl Follower {
             camera.limit_viewers(entry.settings.max_viewers);
             let settings = self.settings(entry);
             let as_before = |running: &Running| {
-                Some(&running.settings) == settings.as_ref() && Arc::ptr_eq(&running.camera, &camera)
+                Some(&running.settings) == settings.as_ref()
+                    && Arc::ptr_eq(&running.camera, &camera)
             };
             if self.running.get(id).is_some_and(as_before) {
                 continue;

@@ -5,6 +5,7 @@
 
 pub mod chunks;
 pub mod envelope;
+pub mod fmp4;
 pub mod fragment;
 pub mod iso8601;
 pub mod jpeg;

@@ -80,8 +80,11 @@ impl Pull {
         let task = lifetime.tasks.spawn(async move {
             let shutdown = keeper.sink.registry.clone();
             let _ = stopped.run_until_cancelled(keeper.run()).await;
-            let reason =
-                if shutdown.is_draining() { "server shutting down" } else { "set up anew or removed" };
+            let reason = if shutdown.is_draining() {
+                "server shutting down"
+            } else {
+                "set up anew or removed"
+            };
             keeper.sink.close(reason);
             keeper.link().report(None);
         });
@@ -280,7 +283,8 @@ impl Sink {
             Some(producer) => producer,
             None => {
                 let taken = self.registry.publish(self.id(), Publisher::over(self.over));
-                taken.map_err(|error: PublishError| Failure::new(error.code(), error.to_string()))?
+                taken
+                    .map_err(|error: PublishError| Failure::new(error.code(), error.to_string()))?
             }
         };
         Ok(self.producer.insert(producer))

@@ -121,8 +121,7 @@ impl Live {
         };
         let event = next?;
         if event.is_picture() {
-            (self.due, self.late, self.patience) =
-                (Instant::now() + STALL, words::stalled, STALL);
+            (self.due, self.late, self.patience) = (Instant::now() + STALL, words::stalled, STALL);
         }
         Ok(event)
     }

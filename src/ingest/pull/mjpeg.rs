@@ -86,6 +86,7 @@ impl Mjpeg {
 }
 
 fn not_mjpeg(what: &str) -> Failure {
-    let message = format!("the address answers with {what}, not with an MJPEG stream: check the path");
+    let message =
+        format!("the address answers with {what}, not with an MJPEG stream: check the path");
     Failure::new("bad_stream", message)
 }

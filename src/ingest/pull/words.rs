@@ -5,7 +5,10 @@
 
 use std::{io, time::Duration};
 
-use crate::{net::guard, relay::{Failure, Source}};
+use crate::{
+    net::guard,
+    relay::{Failure, Source},
+};
 
 /// The guard said no.
 pub(super) fn refused(error: &guard::Refused) -> Failure {
@@ -22,11 +25,15 @@ pub(super) fn of_io(error: &io::Error, source: &Source) -> Failure {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => Failure::new(
             "refused",
-            format!("{at} refuses connections: the camera is off or restarting, or the port is wrong"),
+            format!(
+                "{at} refuses connections: the camera is off or restarting, or the port is wrong"
+            ),
         ),
         io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => Failure::new(
             "unreachable",
-            format!("there is no way to {at}: check the address, the camera's power and its network"),
+            format!(
+                "there is no way to {at}: check the address, the camera's power and its network"
+            ),
         ),
         io::ErrorKind::TimedOut => no_answer(source),
         _ => broken(),
@@ -36,7 +43,8 @@ pub(super) fn of_io(error: &io::Error, source: &Source) -> Failure {
 /// Nothing comes back from the address.
 pub(super) fn no_answer(source: &Source) -> Failure {
     let at = source.url.authority();
-    let message = format!("{at} does not answer: check the address, the camera's power and its network");
+    let message =
+        format!("{at} does not answer: check the address, the camera's power and its network");
     Failure::new("unreachable", message)
 }
 
@@ -91,7 +99,9 @@ pub(super) fn of_status(status: u16, source: &Source) -> Failure {
         ),
         453 | 503 => Failure::new(
             "refused",
-            format!("the camera serves nobody more at present ({status}): close other viewers of it"),
+            format!(
+                "the camera serves nobody more at present ({status}): close other viewers of it"
+            ),
         ),
         461 => Failure::new(
             "unsupported",
