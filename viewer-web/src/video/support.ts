@@ -15,9 +15,10 @@ export function whyNot(rung: VideoRung, video: VideoInfo): string | undefined {
   const name = codecName(video.codec);
   if (rung === "whep") {
     if (typeof RTCPeerConnection !== "function") return "This browser has no WebRTC.";
+    // What browsers offer of H.265 over WebRTC is no reason to ask: the server passes H.264 on only.
+    if (video.codec !== "h264") return `${name} does not go over WebRTC.`;
     const codecs = RTCRtpReceiver.getCapabilities?.("video")?.codecs;
-    const mime = `video/${video.codec}`;
-    return codecs === undefined || codecs.some((codec) => codec.mimeType.toLowerCase() === mime) ? undefined : `This browser does not play ${name} over WebRTC.`;
+    return codecs === undefined || codecs.some((codec) => codec.mimeType.toLowerCase() === "video/h264") ? undefined : `This browser does not play ${name} over WebRTC.`;
   }
   const sources = mediaSource();
   if (sources === undefined) return "This browser cannot play HLS from a script.";
