@@ -67,8 +67,9 @@ impl Command {
         // Where the server's own arguments start; for the other commands the layers are not read.
         let start = match named {
             Some("serve" | "demo") => Some(2),
-            Some(name) if Cli::command().find_subcommand(name).is_some() => None,
-            Some("help" | "--help" | "-h" | "--version" | "-V") => None,
+            Some("--help" | "-h" | "--version" | "-V") => None,
+            // Another command, or one that there is not, which the parser is to say and nothing else.
+            Some(name) if !name.starts_with('-') => None,
             _ => Some(1.min(args.len())),
         };
         let mut layers = Expansion::default();

@@ -4,6 +4,7 @@
 //! a setting does. Precedence: flag, environment, older environment names, file, default. Every
 //! layer's values go through the flags' own parser, so that all are checked alike.
 
+mod data_dir;
 mod layers;
 mod values;
 
@@ -19,6 +20,7 @@ use clap::{Args, FromArgMatches as _, ValueEnum};
 use ipnet::IpNet;
 use thiserror::Error;
 
+pub use data_dir::DataDir;
 pub use layers::{Expansion, OLD_NAMES, env_name, expand};
 pub use values::RedisUrl;
 
@@ -148,32 +150,6 @@ pub enum ApiAddr {
     Port(u16),
     /// As given.
     Addr(SocketAddr),
-}
-
-/// Where the cameras that are set up are kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DataDir {
-    /// Nowhere: forgotten at the end.
-    Off,
-    /// In this folder, which is made if it is not there.
-    Dir(PathBuf),
-}
-
-impl DataDir {
-    /// Where programs keep their data here: what systemd made for the service
-    /// (`StateDirectory=`), else the user's place of the XDG base directory specification.
-    pub fn default_for(env: impl Fn(&str) -> Option<OsString>) -> Option<Self> {
-        // The specification has relative paths ignored; several are separated by colons.
-        let absolute = |name: &str| {
-            let value = env(name)?.into_string().ok()?;
-            let first = PathBuf::from(value.split(':').next()?);
-            first.is_absolute().then_some(first)
-        };
-        let state = absolute("STATE_DIRECTORY");
-        let data = || Some(absolute("XDG_DATA_HOME")?.join("framecast"));
-        let home = || Some(absolute("HOME")?.join(".local/share/framecast"));
-        state.or_else(data).or_else(home).map(Self::Dir)
-    }
 }
 
 /// How log lines look.

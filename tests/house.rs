@@ -10,6 +10,7 @@ fn allowed(module: &str) -> &'static [&'static str] {
         "wire" | "telemetry" | "synth" => &[],
         "net" | "relay" => &["wire", "telemetry"],
         "ingest" => &["relay", "wire", "net", "synth", "telemetry"],
+        "media" => &["relay", "wire", "telemetry"],
         "view" => &["relay", "wire", "net", "store"],
         "store" => &["relay", "wire"],
         "http" => &["ingest", "view", "net", "wire", "telemetry"],

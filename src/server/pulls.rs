@@ -4,11 +4,13 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    num::NonZeroUsize,
     sync::Arc,
 };
 
 use crate::{
     ingest::pull::{Pull, Settings, answer_trials},
+    media::{Decoders, Pictures},
     net::{Lifetime, guard::Guard},
     relay::{Camera, CameraId, Protocol, Registry, Source},
     store::catalog::{self, Catalog, Entry, RtspTransport, Which},
@@ -19,6 +21,8 @@ struct Running {
     settings: Settings,
     camera: Arc<Camera>,
     pull: Pull,
+    /// None for what brings pictures itself.
+    pictures: Option<(f64, Pictures)>,
 }
 
 /// Follows the catalog until shutdown, and answers trials of sources.
@@ -30,8 +34,11 @@ pub(super) fn start(
 ) {
     let (registry, guard) = (registry.clone(), guard.clone());
     lifetime.tasks.spawn(answer_trials(registry.clone(), guard.clone(), lifetime.clone()));
+    let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let decoders = Decoders::new(&registry, cores, &lifetime.shutdown, &lifetime.tasks);
     let mut follower = Follower {
         registry,
+        decoders,
         catalog: catalog.clone(),
         guard,
         lifetime: lifetime.clone(),
@@ -53,6 +60,7 @@ pub(super) fn start(
 
 struct Follower {
     registry: Arc<Registry>,
+    decoders: Decoders,
     catalog: Catalog,
     guard: Guard,
     lifetime: Lifetime,
@@ -78,14 +86,21 @@ impl Follower {
                 Some(&running.settings) == settings.as_ref()
                     && Arc::ptr_eq(&running.camera, &camera)
             };
-            if self.running.get(id).is_some_and(as_before) {
+            if let Some(running) = self.running.get_mut(id).filter(|running| as_before(running)) {
+                let fps = entry.settings.jpeg_fps;
+                if running.pictures.as_ref().is_some_and(|(before, _)| *before != fps) {
+                    running.pictures = Some((fps, self.decoders.start(&camera, fps)));
+                }
                 continue;
             }
             self.end(id).await;
             if let Some(settings) = settings {
                 let (guard, lifetime) = (self.guard.clone(), &self.lifetime);
                 let pull = Pull::start(&self.registry, &camera, settings.clone(), guard, lifetime);
-                self.running.insert(id.clone(), Running { settings, camera, pull });
+                let makes = settings.source.protocol != Protocol::Mjpeg;
+                let fps = entry.settings.jpeg_fps;
+                let pictures = makes.then(|| (fps, self.decoders.start(&camera, fps)));
+                self.running.insert(id.clone(), Running { settings, camera, pull, pictures });
             }
         }
     }

@@ -12,9 +12,10 @@ use utoipa::{
     openapi::{KnownFormat, ObjectBuilder, RefOr, SchemaFormat, Type, schema::Schema},
 };
 
+use super::catalog::SourceAnswer;
 use crate::{
     relay::{Codec, Frame, Snapshot, VideoSnapshot},
-    store::catalog::{Entry, Preset, Settings},
+    store::catalog::Entry,
 };
 
 /// All cameras, in the order of their ids.
@@ -91,34 +92,6 @@ pub struct Camera {
     /// who may not set cameras up.
     #[schema(required)]
     substream_url: Option<String>,
-}
-
-/// Where a camera's pictures come from. Who may not set cameras up sees only the type. The password
-/// is never shown.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Source)]
-pub struct SourceAnswer {
-    /// `push`, `rtsp` or `mjpeg`.
-    #[serde(rename = "type")]
-    kind: &'static str,
-    /// The whole address; secrets in it stand as `***`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    url: Option<String>,
-    /// Of the address.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    host: Option<String>,
-    /// Of the address.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    port: Option<u16>,
-    /// Of the address, with the query.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    path: Option<String>,
-    /// Who logs in.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    username: Option<String>,
-    /// Whether a password is kept.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    has_password: Option<bool>,
 }
 
 /// What a camera's cache holds.
@@ -249,39 +222,6 @@ impl From<VideoSnapshot> for Video {
             viewers,
         }
     }
-}
-
-impl SourceAnswer {
-    fn new(settings: &Settings, details: bool) -> Self {
-        let address = settings.source.address().filter(|_| details);
-        Self {
-            kind: settings.source.kind(),
-            url: address.map(|address| address.url.to_string()),
-            host: address.map(|address| address.url.host.clone()),
-            port: address.map(|address| address.url.port),
-            path: address.map(|address| address.url.path.clone()),
-            username: address.and_then(|address| address.username.clone()),
-            has_password: address.map(|address| address.password.is_some()),
-        }
-    }
-}
-
-/// Common layouts of camera addresses.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Presets {
-    /// The most common first.
-    pub presets: Vec<Preset>,
-}
-
-/// What provisioning answers.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Provisioned {
-    /// Always true; errors have a status and a code.
-    pub success: bool,
-    /// `cam_` and the camera's id.
-    pub stream_path: String,
-    /// Where its HLS playlist is.
-    pub hls_url: String,
 }
 
 /// What a camera's cache holds, frame by frame.

@@ -14,7 +14,7 @@ use utoipa::{
 };
 
 use super::{
-    answers, requests,
+    answers, catalog, requests,
     rest::{Rest, table},
 };
 
@@ -49,8 +49,8 @@ fn describe(ingest_port: u16) -> OpenApi {
     add::<answers::CachedFrames>(&mut schemas);
     add::<answers::Stats>(&mut schemas);
     add::<answers::Info>(&mut schemas);
-    add::<answers::Presets>(&mut schemas);
-    add::<answers::Provisioned>(&mut schemas);
+    add::<catalog::Presets>(&mut schemas);
+    add::<catalog::Provisioned>(&mut schemas);
     add::<requests::NewCamera>(&mut schemas);
     add::<requests::CameraPatch>(&mut schemas);
     add::<requests::ProvisionRequest>(&mut schemas);

@@ -20,11 +20,11 @@ export class Server {
   }
 
   /** Starts on free ports, or on the given ones, and waits until both are announced. `demo` has two cameras of its own. */
-  static async start(ports: { ingest: number; view: number } = { ingest: 0, view: 0 }, given: string[] = [], command: "serve" | "demo" = "serve"): Promise<Server> {
-    // A test must not find the cameras that somebody has set up on this machine, nor leave any.
-    const flags = given.includes("--data-dir") ? given : [...given, "--data-dir", "off"];
+  static async start(ports: { ingest: number; view: number } = { ingest: 0, view: 0 }, flags: string[] = [], command: "serve" | "demo" = "serve"): Promise<Server> {
     const child = spawn(BINARY, [command, "--ingest-addr", `127.0.0.1:${ports.ingest}`, "--view-addr", `127.0.0.1:${ports.view}`, ...flags], {
       stdio: ["ignore", "pipe", "pipe"],
+      // Or it would keep cameras in the home of whoever runs the tests. The flag --data-dir wins over it.
+      env: { ...process.env, FRAMECAST_DATA_DIR: "off" },
     });
     let output = "";
     const announced = new Promise<Server>((resolve, reject) => {

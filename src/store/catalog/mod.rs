@@ -8,6 +8,8 @@
 //! says why, for live cameras need none of it.
 
 mod entry;
+mod open;
+mod owner;
 mod presets;
 mod rows;
 mod schema;
@@ -15,15 +17,8 @@ mod schema;
 mod tests;
 mod vault;
 
-use std::{
-    collections::BTreeMap,
-    fmt, io,
-    path::PathBuf,
-    sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::{collections::BTreeMap, fmt, io, path::PathBuf, sync::Arc};
 
-use rusqlite::Connection;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -31,6 +26,8 @@ pub use entry::{
     Address, DEFAULT_JPEG_FPS, Entry, Hidden, MAX_TEXT, MAX_VIEWERS, RtspTransport, Settings,
     Source,
 };
+use open::Opened;
+use owner::{Job, Owner};
 pub use presets::{PRESETS, Preset};
 use rows::slot;
 pub use schema::OpenError;
@@ -38,18 +35,12 @@ pub use vault::KeyError;
 use vault::Vault;
 
 use crate::{
-    relay::{CameraId, Configured, PublishError, Registry},
+    relay::{CameraId, PublishError, Registry},
     wire::{Secret, source_url::SourceUrl},
 };
 
 /// Changes that wait for the thread; more make their requests wait. Each takes some milliseconds.
 const QUEUE: usize = 64;
-
-/// The database's name in the data folder.
-const DATABASE: &str = "catalog.db";
-
-/// The key's name in the data folder, unless another file is named.
-const KEY: &str = "catalog.key";
 
 /// Where the catalog is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,16 +112,6 @@ impl fmt::Debug for Catalog {
     }
 }
 
-type Job = Box<dyn FnOnce(&mut Owner) + Send>;
-
-/// What only the thread touches.
-struct Owner {
-    db: Connection,
-    vault: Arc<Vault>,
-    registry: Arc<Registry>,
-    entries: watch::Sender<Entries>,
-}
-
 impl Catalog {
     /// Reads the catalog, makes its cameras known to `registry` and starts the thread. Blocks while
     /// the file is read, and up to 2 s while another process has it.
@@ -138,32 +119,9 @@ impl Catalog {
     /// Fails only if no thread can be had. A place that cannot be used, or none, makes a catalog in
     /// memory; [`Self::problem`] says why.
     pub fn open(place: Option<Place>, registry: Arc<Registry>) -> io::Result<Self> {
-        let opened = place.map(|place| {
-            let db = schema::open(&place.dir.join(DATABASE))?;
-            let entries = rows::all(&db)
-                .map_err(|error| OpenError::Unusable { path: place.dir.join(DATABASE), error })?;
-            // After the database, whose lock keeps another process from making a key too.
-            let key = place.key_file.unwrap_or_else(|| place.dir.join(KEY));
-            Ok((db, entries, Vault::open(key)))
-        });
-        let kept = matches!(opened, Some(Ok(_)));
-        let (opened, unkept) = match opened {
-            Some(Ok(opened)) => (Ok(opened), None),
-            Some(Err(error)) => (in_memory(), Some(error)),
-            None => (in_memory(), None),
-        };
-        let (db, entries, vault) = opened.map_err(|error: OpenError| io::Error::other(error))?;
-        let mut problem = None;
-        if let Some(error) = unkept {
-            let error: OpenError = error;
-            tracing::error!("{error}. Cameras that are configured now are forgotten at the end");
-            problem = Some(error.to_string());
-        } else if let Err(error) = readable(&vault, &entries) {
-            tracing::error!("{error}");
-            problem = Some(error);
-        }
+        let Opened { db, entries, vault, problem, kept } = open::open(place)?;
         for entry in &entries {
-            if let Err(error) = registry.configure(&entry.id, configured(entry)) {
+            if let Err(error) = registry.configure(&entry.id, owner::configured(entry)) {
                 tracing::error!(camera = %entry.id, "configured, but not shown: {error}");
             }
         }
@@ -264,87 +222,4 @@ impl Catalog {
             _ => Ok(None),
         }
     }
-}
-
-impl Owner {
-    fn put(
-        &mut self,
-        id: CameraId,
-        before: Option<&Entry>,
-        settings: Option<Settings>,
-    ) -> Result<Option<Arc<Entry>>, CatalogError> {
-        let Some(settings) = settings else {
-            if before.is_some() {
-                rows::remove(&self.db, &id)?;
-                self.publish(|entries| entries.remove(&id));
-                self.registry.unconfigure(&id);
-                tracing::info!(camera = %id, "camera no longer configured");
-            }
-            return Ok(None);
-        };
-        let settings = rows::sealed_settings(&self.vault, &id, settings)?;
-        let now = unix_us();
-        let created_us = before.map_or(now, |before| before.created_us);
-        let entry = Arc::new(Entry { id: id.clone(), settings, created_us, updated_us: now });
-        // First, as it may find no room.
-        self.registry.configure(&id, configured(&entry))?;
-        if let Err(error) = rows::put(&self.db, &entry) {
-            match before {
-                Some(before) => drop(self.registry.configure(&id, configured(before))),
-                None => self.registry.unconfigure(&id),
-            }
-            tracing::error!(camera = %id, "not kept: {error}");
-            return Err(error.into());
-        }
-        self.publish(|entries| entries.insert(id.clone(), entry.clone()));
-        let source = entry.settings.source.kind();
-        let what = if before.is_some() { "changed" } else { "configured" };
-        tracing::info!(camera = %id, source, "camera {what}");
-        Ok(Some(entry))
-    }
-
-    fn publish<T>(&self, change: impl FnOnce(&mut BTreeMap<CameraId, Arc<Entry>>) -> T) {
-        self.entries.send_modify(|entries| drop(change(Arc::make_mut(entries))));
-    }
-}
-
-fn in_memory() -> Result<(Connection, Vec<Entry>, Vault), OpenError> {
-    Ok((schema::in_memory()?, Vec::new(), Vault::in_memory()))
-}
-
-fn configured(entry: &Entry) -> Configured {
-    let reason = entry.settings.source.offline_reason().into();
-    Configured { name: entry.settings.name.clone(), reason }
-}
-
-/// Whether all passwords can be read, looked at once so that the operator hears of it at the start.
-fn readable(vault: &Vault, entries: &[Entry]) -> Result<(), String> {
-    vault.usable().map_err(|error| error.to_string())?;
-    let locked = |entry: &&Entry| {
-        let address = entry.settings.source.address();
-        let sub = entry.settings.substream.as_ref();
-        let all = [
-            (slot::PASSWORD, address.and_then(|address| address.password.as_ref())),
-            (slot::PATH, address.and_then(|address| address.path.as_ref())),
-            (slot::SUB_PASSWORD, sub.and_then(|sub| sub.password.as_ref())),
-            (slot::SUB_PATH, sub.and_then(|sub| sub.path.as_ref())),
-        ];
-        all.into_iter()
-            .find_map(|(slot, hidden)| rows::opened(vault, &entry.id, slot, hidden).err())
-    };
-    let errors: Vec<_> =
-        entries.iter().filter_map(|entry| Some((entry, locked(&entry)?))).collect();
-    match errors.first() {
-        None => Ok(()),
-        Some((first, error)) => {
-            let more = errors.len() - 1;
-            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-            Err(format!("camera {}{more}: {error}", first.id))
-        }
-    }
-}
-
-fn unix_us() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }

@@ -2,9 +2,14 @@
 
 use std::{fs, path::Path};
 
+use rusqlite::Connection;
+
 use crate::relay::{Clock, Limits};
 
-use super::*;
+use super::{
+    open::{DATABASE, KEY},
+    *,
+};
 
 fn id(text: &str) -> CameraId {
     CameraId::parse(text).unwrap()

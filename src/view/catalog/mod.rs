@@ -1,11 +1,13 @@
 //! Setting cameras up: adding, changing and removing what is configured of them.
 //!
 //! Belongs here: the routes that change the catalog, who may use them, and what their bodies say.
-//! Does not: keeping it (`store::catalog`), or what is shown of a camera (`answers`).
+//! Does not: keeping it (`store::catalog`), or what is shown of a camera (`super::answers`).
 
+mod answers;
 mod body;
 mod fields;
 mod rights;
+mod trials;
 
 use axum::{
     Json,
@@ -14,12 +16,14 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
+pub(super) use answers::{Presets, Provisioned, SourceAnswer};
 use fields::{Fields, bad};
 pub use rights::Managers;
 pub(super) use rights::{Manager, Rights};
+pub(super) use trials::{stream_overrides, trial_settings};
 
 use super::{
-    answers::{Camera, ErrorAnswer, Presets, Provisioned},
+    answers::{Camera, ErrorAnswer},
     requests::{CameraPatch, NewCamera, ProvisionRequest},
     rest::Rest,
 };
