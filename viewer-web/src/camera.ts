@@ -128,7 +128,7 @@ export class Camera {
     if (video !== undefined) {
       const sinceMs = video.meter.sinceMs();
       const latencyMs = video.figures.latencyMs;
-      return sinceMs < STILL_MS || latencyMs === undefined ? latencyMs : latencyMs + sinceMs;
+      return sinceMs < STILL_MS || latencyMs === undefined || !Number.isFinite(sinceMs) ? latencyMs : latencyMs + sinceMs;
     }
     const usual = this.#recentAges.percentile(0.5);
     const sinceShown = this.#sinceShownMs;

@@ -9,7 +9,7 @@ function run(latencyS: number | undefined, steps: number, standing = false): Cor
 
 describe("the catch-up", () => {
   it("plays faster behind its target, slower before it, and as it is on it", () => {
-    expect(run(0.9, 1)).toEqual([{ do: "play", rate: 1.08 }]);
+    expect(run(0.6, 1)).toEqual([{ do: "play", rate: 1.08 }]);
     expect(run(0.3, 1)).toEqual([{ do: "play", rate: 0.95 }]);
     expect(run(TARGET_S, 1)).toEqual([{ do: "play", rate: 1 }]);
     expect(run(undefined, 1)).toEqual([{ do: "play", rate: 1 }]);
@@ -17,6 +17,7 @@ describe("the catch-up", () => {
 
   it("comes to its target from behind and stays there", () => {
     const catchUp = new CatchUp();
+    catchUp.next({ latencyS: TARGET_S, positionS: -1, nowMs: -5_000 });
     let latencyS = 1.2;
     let positionS = 0;
     for (let step = 0; step < 100; step += 1) {
@@ -32,6 +33,10 @@ describe("the catch-up", () => {
     const done = run(0.5, 16, true).map((correction) => correction.do);
     expect(done.slice(0, 5)).toEqual(["play", "play", "play", "play", "play"]);
     expect(done.flatMap((deed, step) => (deed === "jump" ? [step] : []))).toEqual([5, 10, 15]);
+  });
+
+  it("leaves behind what was loaded first, and only then", () => {
+    expect(run(1, 17).flatMap((correction, step) => (correction.do === "jump" ? [step] : []))).toEqual([0, 5, 10]);
   });
 
   it("jumps where playing faster would take too long", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { readCameras, readFound, readPresets, readStatus, type SetUpCamera } from "../src/setup/api.ts";
-import { bodyOf, check, fieldOf, formOf, idFor, NEW, presetOf, sourceChanged, withHost, withPreset, type Form } from "../src/setup/form.ts";
+import { bodyOf, check, fieldOf, formOf, idFor, NEW, presetOf, testOf, withHost, withPreset, type Form } from "../src/setup/form.ts";
 import { describeCamera, describeFound } from "../src/setup/words.ts";
 
 const rtsp: Form = { ...NEW, id: "door", name: "Front door", host: "192.0.2.7", username: "admin", password: "secret" };
@@ -37,7 +37,13 @@ describe("the form of a camera", () => {
     expect(bodyOf({ ...before, path: "/live" }, before)).toEqual({ source: { type: "rtsp", host: "192.0.2.7", port: 554, path: "/live", username: "admin" } });
     expect(bodyOf({ ...before, password: "new" }, before)).toMatchObject({ source: { password: "new" } });
     expect(bodyOf({ ...before, dropPassword: true, username: "" }, before)).toMatchObject({ source: { username: null, password: null } });
-    expect(sourceChanged({ ...before, onDemand: false }, before)).toBe(false);
+    expect(bodyOf({ ...before, onDemand: false }, before)).toEqual({ on_demand: false });
+  });
+
+  it("is tested with the password that is kept, where there is one", () => {
+    const where = { type: "rtsp", host: "192.0.2.7", port: 554, path: "/stream1" };
+    expect(testOf(formOf(camera()), true)).toEqual({ id: "door", source: { ...where, username: "admin" }, rtsp_transport: "tcp" });
+    expect(testOf({ ...rtsp, username: "", password: "" }, false)).toEqual({ source: where, rtsp_transport: "tcp" });
   });
 
   it("keeps an address whole that host and port do not say", () => {
@@ -107,7 +113,7 @@ describe("words of a camera", () => {
 
   it("tell what a test found, and take a failure for one", () => {
     expect(describeFound(readFound({ codec: "h264", width: 640, height: 360, fps: 25, audio: null, took_ms: 430 }))).toBe("H.264, 640×360, 25 fps, no sound. First picture after 0.4 s.");
-    expect(describeFound(readFound({ found: { codec: "h265", width: 640, height: 360, audio: "mp4a.40.2" } }))).toContain("with sound. Not every browser plays H.265");
-    expect(() => readFound({ error: { code: "timeout", message: "no answer within 10 s" } })).toThrow("No answer within 10 s.");
+    expect(describeFound(readFound({ ok: true, found: { codec: "h265", width: 640, height: 360, audio: "mp4a.40.2" } }))).toContain("with sound. Not every browser plays H.265");
+    expect(() => readFound({ ok: false, error: { code: "timeout", message: "no answer within 10 s" } })).toThrow("No answer within 10 s.");
   });
 });

@@ -143,9 +143,9 @@ export async function stopStream(id: string): Promise<void> {
   await call("POST", `${cameraPath(id)}/stream/stop`);
 }
 
-/** Connects to a camera once: one that is set up, as it is, or a source that is not saved yet. */
-export async function testCamera(what: { id: string } | { body: Message }): Promise<Found> {
-  return readFound("id" in what ? await call("POST", `${cameraPath(what.id)}/test`) : await call("POST", "api/camera-test", what.body));
+/** Connects once to the source in `body`. With the `id` of a camera that is set up, what is left out is that camera's. */
+export async function testSource(body: Message): Promise<Found> {
+  return readFound(await call("POST", "api/camera-test", body));
 }
 
 export function readFound(answer: Message | undefined): Found {

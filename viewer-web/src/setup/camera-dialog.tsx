@@ -3,9 +3,9 @@
 import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Modal } from "../dialog/modal.tsx";
-import { addCamera, ApiFailure, changeCamera, listPresets, testCamera, type Preset, type SetUpCamera } from "./api.ts";
+import { addCamera, ApiFailure, changeCamera, listPresets, testSource, type Preset, type SetUpCamera } from "./api.ts";
 import { CameraFields } from "./camera-fields.tsx";
-import { bodyOf, check, checkSource, fieldOf, formOf, idFor, NEW, sourceChanged, sourceOf, type Form, type FormErrors } from "./form.ts";
+import { bodyOf, check, checkSource, fieldOf, formOf, idFor, NEW, testOf, type Form, type FormErrors } from "./form.ts";
 import { describeFound } from "./words.ts";
 
 interface CameraDialogProps {
@@ -63,10 +63,7 @@ export function CameraDialog({ camera, taken, onDone, onClose }: CameraDialogPro
   const test = (): void => {
     if (showErrors(checkSource(form))) return;
     setOutcome({ kind: "testing" });
-    // A camera that is set up is tested with the password that the server keeps.
-    const asKept = camera !== undefined && before !== undefined && !sourceChanged(form, before) && form.transport === before.transport;
-    const plain = Object.fromEntries(Object.entries(sourceOf(form)).filter(([, value]) => value !== null));
-    testCamera(asKept ? { id: camera.id } : { body: { source: plain, rtsp_transport: form.transport } }).then((found) => setOutcome({ kind: "found", words: describeFound(found) }), testFailed);
+    testSource(testOf(form, camera !== undefined)).then((found) => setOutcome({ kind: "found", words: describeFound(found) }), testFailed);
   };
   const save = (event: Event): void => {
     event.preventDefault();

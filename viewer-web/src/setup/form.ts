@@ -148,18 +148,25 @@ export function bodyOf(form: Form, before: Form | undefined): Message {
     jpeg_fps: Number(form.jpegFps),
     substream_url: pulled ? form.substream.trim() || null : null,
   };
-  if (before === undefined) {
-    // Nothing to keep: a login left out is none.
-    const plain = Object.fromEntries(Object.entries(source).filter(([, value]) => value !== null));
-    return { id: form.id, ...all, source: plain };
-  }
+  if (before === undefined) return { id: form.id, ...all, source: fresh(source) };
   const old = bodyOf({ ...before, id: "" }, undefined);
   const same = (name: string): boolean => (name === "source" ? !sourceChanged(form, before) : JSON.stringify(all[name]) === JSON.stringify(old[name]));
   return Object.fromEntries(Object.entries(all).filter(([name]) => !same(name)));
 }
 
+/** What a test needs; of a camera that is set up, with the password that the server keeps. */
+export function testOf(form: Form, isSetUp: boolean): Message {
+  const source = sourceOf(form);
+  return { ...(isSetUp ? { id: form.id, source } : { source: fresh(source) }), rtsp_transport: form.transport };
+}
+
+/** Where nothing is kept, a login left out is none. */
+function fresh(source: Message): Message {
+  return Object.fromEntries(Object.entries(source).filter(([, value]) => value !== null));
+}
+
 /** Whether what is typed leads elsewhere than what is kept. */
-export function sourceChanged(form: Form, before: Form): boolean {
+function sourceChanged(form: Form, before: Form): boolean {
   return JSON.stringify(sourceOf(form)) !== JSON.stringify(sourceOf(before));
 }
 

@@ -23,15 +23,15 @@ export function Row({ camera, status, nowMs, manage, onEdit, onRemove, onDone }:
   const words = describeCamera(camera, status, nowMs);
   const { source } = camera;
   const pulled = source !== undefined && source.kind !== "push";
-  const stopped = status?.state === "stopped" || (status?.state === undefined && status?.active !== true);
+  const turns = turnsOf(status);
   const title = camera.name || camera.id;
-  const turn = (): void => {
+  const turn = (way: Turn): void => {
     setBusy(true);
-    (stopped ? startStream(camera.id) : stopStream(camera.id))
+    (way === "Start" ? startStream(camera.id) : stopStream(camera.id))
       .then(
         () => {
           setFailure("");
-          onDone(`${title} was ${stopped ? "started" : "stopped"}.`);
+          onDone(`${title} was ${way === "Start" ? "started" : "stopped"}.`);
         },
         (error: unknown) => setFailure(error instanceof ApiFailure ? error.message : "It did not work."),
       )
@@ -66,11 +66,12 @@ export function Row({ camera, status, nowMs, manage, onEdit, onRemove, onDone }:
         </a>
         {source !== undefined && (
           <>
-            {pulled && (
-              <button class="button" type="button" disabled={!manage || busy} aria-label={`${stopped ? "Start" : "Stop"} ${title}`} data-testid="setup-turn" onClick={turn}>
-                {stopped ? "Start" : "Stop"}
-              </button>
-            )}
+            {pulled &&
+              turns.map((way) => (
+                <button key={way} class="button" type="button" disabled={!manage || busy} aria-label={`${way} ${title}`} data-testid={`setup-${way.toLowerCase()}`} onClick={() => turn(way)}>
+                  {way}
+                </button>
+              ))}
             <button class="button" type="button" disabled={!manage} aria-label={`Edit ${title}`} data-testid="setup-edit" onClick={onEdit}>
               Edit
             </button>
@@ -82,4 +83,20 @@ export function Row({ camera, status, nowMs, manage, onEdit, onRemove, onDone }:
       </div>
     </li>
   );
+}
+
+type Turn = "Start" | "Stop";
+
+/** What can be asked of its connection: one that stands by can be opened before somebody watches, or kept closed. */
+function turnsOf(status: StreamStatus | undefined): Turn[] {
+  switch (status?.state) {
+    case undefined:
+      return [];
+    case "stopped":
+      return ["Start"];
+    case "standby":
+      return ["Start", "Stop"];
+    default:
+      return ["Stop"];
+  }
 }

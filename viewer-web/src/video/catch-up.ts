@@ -9,6 +9,9 @@ const FASTER = 1.08;
 const SLOWER = 0.95;
 /** Further behind than this, playing faster would take too long. */
 const FAR_S = 3;
+/** While it begins, what was loaded first is left behind: nobody has seen it yet. */
+const BEGINNING_MS = 3_000;
+const FAR_AT_FIRST_S = 0.7;
 /** A picture that stands this long is given up for the newest. */
 export const STALL_MS = 1_000;
 /** A jump needs its time: before the next, what it leads to has to load. */
@@ -27,17 +30,19 @@ export interface Playback {
 export type Correction = { do: "play"; rate: number } | { do: "jump" };
 
 export class CatchUp {
+  #begunMs: number | undefined;
   #positionS = Number.NaN;
   #movedMs: number | undefined;
   #jumpedMs = Number.NEGATIVE_INFINITY;
 
   next({ latencyS, positionS, nowMs }: Playback): Correction {
+    this.#begunMs ??= nowMs;
     if (positionS !== this.#positionS || this.#movedMs === undefined) {
       this.#positionS = positionS;
       this.#movedMs = nowMs;
     }
     const stalled = nowMs - this.#movedMs >= STALL_MS;
-    const far = latencyS !== undefined && latencyS > FAR_S;
+    const far = latencyS !== undefined && latencyS > (nowMs - this.#begunMs < BEGINNING_MS ? FAR_AT_FIRST_S : FAR_S);
     if ((stalled || far) && nowMs - this.#jumpedMs >= BETWEEN_JUMPS_MS) {
       this.#jumpedMs = nowMs;
       this.#movedMs = nowMs;

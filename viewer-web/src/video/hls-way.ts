@@ -35,12 +35,15 @@ class HlsWay implements Way {
   #playing = false;
   #movedMs = performance.now();
   #positionS = 0;
+  /** Where it began to play. */
+  #firstS = Number.POSITIVE_INFINITY;
 
   constructor(camera: string, video: HTMLVideoElement, events: WayEvents) {
     this.#video = video;
     this.#events = events;
     this.#url = httpUrl(`hls/cam_${encodeURIComponent(camera)}/index.m3u8`, import.meta.env.VITE_VIEW_URL, location.href).href;
-    this.#releases.listen(video, "playing", () => this.#started());
+    const handle = video.requestVideoFrameCallback(() => this.#started());
+    this.#releases.add(() => video.cancelVideoFrameCallback(handle));
     this.#releases.after(START_MS, () => {
       if (!this.#playing) this.#end({ ending: "failed", reason: "No picture came over HLS." });
     });
@@ -114,6 +117,9 @@ class HlsWay implements Way {
     // The browser stops what is not seen; that is no stall.
     if (document.visibilityState === "hidden") return;
     if (video.paused && video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA) video.play().catch(() => undefined);
+    // What is just outside of the window plays and is not drawn.
+    if (video.currentTime > this.#firstS + 0.3) this.#started();
+    if (video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA && this.#firstS === Number.POSITIVE_INFINITY) this.#firstS = video.currentTime;
     if (!this.#playing) return;
     const nowMs = performance.now();
     if (video.currentTime !== this.#positionS) {
