@@ -2,7 +2,7 @@
 
 import { Dot, useTick, type Tone } from "@framecast/shared/components";
 import { useObservable } from "@framecast/shared/observable";
-import { formatAge, formatRate } from "@framecast/shared/words";
+import { formatAge, formatRate, sentence } from "@framecast/shared/words";
 import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import type { Camera } from "../camera.ts";
@@ -133,7 +133,7 @@ function Overlay({ camera, wall, connected, state }: { camera: Camera; wall: Wal
   const last = camera.hasPicture && age !== undefined ? `This is the last picture, ${formatAge(age)} old.` : "";
   switch (state?.phase) {
     case "opening":
-      return <Words title="Connecting to the camera" detail={last} shown={camera.hasPicture} />;
+      return <Words title="Connecting to the camera" detail={info.online ? "" : sentence(info.reason ?? "")} last={last} shown={camera.hasPicture} />;
     case "waiting":
       return <Words {...describeWaiting(state.reason, state.atMs - performance.now())} last={last} shown={camera.hasPicture} />;
     case "resting":

@@ -61,7 +61,9 @@ export function describeWaiting(reason: string, leftMs: number): { title: string
   const seconds = Math.max(0, Math.ceil(leftMs / 1000));
   const full = /at capacity/i.test(reason);
   const again = seconds > 0 ? `Trying again in ${seconds} s.` : "Trying again.";
-  return { title: full ? "All seats are taken" : "Offline", detail: `${sentence(reason)} ${again}`.trim() };
+  // The title says so already.
+  const why = reason.replace(/^camera \S+ is offline: /i, "");
+  return { title: full ? "All seats are taken" : "Offline", detail: `${sentence(why)} ${again}`.trim() };
 }
 
 export function describeCameras(online: number, all: number): string {
