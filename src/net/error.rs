@@ -46,16 +46,14 @@ impl ApiError {
             "precondition_failed" => StatusCode::PRECONDITION_FAILED,
             "precondition_required" => StatusCode::PRECONDITION_REQUIRED,
             "timeout" => StatusCode::REQUEST_TIMEOUT,
-            "replaced" | "camera_exists" => StatusCode::CONFLICT,
+            "replaced" | "camera_exists" | "not_pulled" => StatusCode::CONFLICT,
             "too_large" => StatusCode::PAYLOAD_TOO_LARGE,
-            "unsupported_media_type" => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_media_type" | "unsupported_codec" => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "upgrade_required" => StatusCode::UPGRADE_REQUIRED,
             "no_pictures" | "not_jpeg" | "truncated" | "unsupported_jpeg" | "too_many_pixels"
-            | "refused_source" | "unsupported_codec" | "ice_restart" => {
-                StatusCode::UNPROCESSABLE_ENTITY
-            }
-            "stale" | "too_many_cameras" | "draining" | "catalog_failed" | "at_capacity"
-            | "offline" => StatusCode::SERVICE_UNAVAILABLE,
+            | "refused_source" | "ice_restart" => StatusCode::UNPROCESSABLE_ENTITY,
+            "at_capacity" | "camera_offline" | "offline" | "stale" | "too_many_cameras"
+            | "draining" | "catalog_failed" => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

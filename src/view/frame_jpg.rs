@@ -13,6 +13,7 @@ use utoipa::IntoParams;
 
 use super::{
     answers::{Binary, ErrorAnswer, millis},
+    links,
     rest::Rest,
 };
 use crate::{
@@ -44,6 +45,11 @@ pub struct FrameQuery {
     at: Option<Ago>,
     /// Exactly the frame with this number, as listed by `/frames`. Alone.
     seq: Option<u64>,
+    /// The newest picture that is there, however old. Otherwise a camera that the server connects to on
+    /// demand is connected now, and waited for up to 10 s.
+    #[serde(default)]
+    #[param(default = false)]
+    stored: bool,
 }
 
 /// How far back from now.
@@ -145,7 +151,9 @@ impl FrameQuery {
             body = ErrorAnswer),
         (status = 404, description = "`unknown_camera`, or `not_in_cache`: no frame of that time \
             or number, or none yet", body = ErrorAnswer),
-        (status = 503, description = "`stale`: older than `max_age_ms`", body = ErrorAnswer),
+        (status = 415, description = "`unsupported_codec`: a camera with H.265", body = ErrorAnswer),
+        (status = 503, description = "`stale`: older than `max_age_ms`; `camera_offline`: it could \
+            not be connected to; `at_capacity`", body = ErrorAnswer),
     )
 )]
 pub(super) async fn frame(
@@ -167,6 +175,9 @@ pub(super) async fn frame(
             (frame, age)
         }
         wish => {
+            if matches!(wish, Wish::Newest) && !query.stored {
+                links::fresh(&rest, &camera).await?;
+            }
             if let Wish::After(seq, patience) = wish
                 && !newer(&rest, &camera, seq, patience).await
             {

@@ -24,13 +24,13 @@ use utoipa::IntoParams;
 
 use super::{
     answers::{Binary, ErrorAnswer},
-    encodings,
+    encodings, links,
     rest::Rest,
     sent::Sent,
 };
 use crate::{
     net::{ApiError, Id, Query},
-    relay::{Camera, Clock, Consumer, DropReason, Frame, Latest, Next, Pacer, Viewing},
+    relay::{Camera, Clock, Consumer, DropReason, Frame, Latest, Next, Pacer, Seat, Viewing},
 };
 
 /// Between looks whether a slow client has taken the part before.
@@ -137,7 +137,8 @@ impl StreamQuery {
         (status = 400, description = "`bad_camera_id`, or `bad_request` for a query",
             body = ErrorAnswer),
         (status = 404, description = "`unknown_camera`", body = ErrorAnswer),
-        (status = 503, description = "`draining`", body = ErrorAnswer),
+        (status = 415, description = "`unsupported_codec`: a camera with H.265", body = ErrorAnswer),
+        (status = 503, description = "`at_capacity`, `draining`", body = ErrorAnswer),
     )
 )]
 pub(super) async fn stream(
@@ -153,7 +154,10 @@ pub(super) async fn stream(
     }
     let layout = Layout::that_suits(&headers);
     let start = stream::iter([Bytes::from_static(layout.start.as_bytes())]);
-    let parts = stream::unfold(Parts::new(&rest, camera, fps, layout), Parts::next);
+    links::has_pictures(&camera)?;
+    let seat = links::seat(&camera)?;
+    let parts = Parts { _seat: Some(seat), ..Parts::new(&rest, camera, fps, layout) };
+    let parts = stream::unfold(parts, Parts::next);
     let pieces = parts.flat_map(|part| stream::iter(part.into_iter().filter(|p| !p.is_empty())));
     let body = Body::from_stream(start.chain(pieces).map(Ok::<_, Infallible>));
     Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], body).into_response())
@@ -171,6 +175,7 @@ struct Parts {
     sent: Sent,
     layout: &'static Layout,
     _viewing: Viewing,
+    _seat: Option<Seat>,
 }
 
 impl Parts {
@@ -184,6 +189,7 @@ impl Parts {
             sent: rest.sent.clone(),
             layout,
             _viewing: camera.viewing(),
+            _seat: None,
             camera,
         }
     }

@@ -9,6 +9,7 @@ mod catalog;
 mod frame_jpg;
 mod hls;
 pub mod legacy_api;
+mod links;
 mod mjpeg;
 mod openapi;
 mod requests;

@@ -33,7 +33,7 @@ use super::{
 };
 use crate::{
     net::{close_code, heartbeat},
-    relay::{Bell, Camera, CameraId, DropReason, Latest, Pacer, Registry, Rope, Viewing},
+    relay::{Bell, Camera, CameraId, DropReason, Latest, Pacer, Registry, Rope, Seat, Viewing},
     view,
     wire::{
         envelope::{Opcode, websocket_frame},
@@ -104,6 +104,7 @@ struct Subscription {
     id: u64,
     counts: Counts,
     _viewing: Viewing,
+    _seat: Seat,
 }
 
 type WritableFuture = Pin<Box<dyn Future<Output = (usize, u64)> + Send>>;

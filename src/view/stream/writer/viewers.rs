@@ -148,6 +148,14 @@ impl Writer {
         // One that is not known yet is watched as soon as it appears. The registry is not asked here:
         // its change is on the way, and tells and subscribes everybody alike.
         let Some(&watched_key) = self.by_id.get(camera) else { return };
+        let seat = match self.cameras[watched_key].camera.seat() {
+            Ok(seat) => seat,
+            Err(error) => {
+                let (code, message, camera) = (error.code(), error.to_string(), camera.as_str());
+                let told = ServerMessage::Error { code, message: &message, camera: Some(camera) };
+                return self.text(key, messages::text(&told));
+            }
+        };
         let watched = &mut self.cameras[watched_key];
         self.next_subscription += 1;
         let subscription = self.subscriptions.insert(Subscription {
@@ -162,6 +170,7 @@ impl Writer {
             id: self.next_subscription,
             counts: Counts::default(),
             _viewing: watched.camera.viewing(),
+            _seat: seat,
         });
         watched.subscriptions.push(subscription);
         if watched.rope.is_none() {
