@@ -2,9 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
-mod common;
 #[path = "support/clip.rs"]
 mod clip;
+mod common;
 
 use std::{process::Stdio, time::Duration};
 
