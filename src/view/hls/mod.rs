@@ -95,3 +95,73 @@ impl Hls {
         tracing::debug!(camera = %id, "HLS muxer ends");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::relay::{
+        Codec, Format, Limits, Medium, Producer, Publisher, Registry, Transport, VideoFormat,
+    };
+
+    /// A camera that has sent 2 s of video, and nobody's muxer.
+    fn camera() -> (Producer, Hls) {
+        let registry = Registry::new(Limits::default(), Clock::system());
+        let door = CameraId::parse("door").unwrap();
+        let producer = registry.publish(&door, Publisher::over(Transport::Rtsp)).unwrap();
+        let config = Bytes::from_static(&[1]);
+        let (rfc6381, width, height) = ("avc1.64001f".into(), 640, 360);
+        let video = VideoFormat { codec: Codec::H264, rfc6381, width, height, config };
+        producer.begin_video(Format { video, audio: None }).unwrap();
+        for n in 0..60 {
+            let medium = Medium::Video { is_key: n % 30 == 0 };
+            producer.push_unit(medium, n * 3000, Bytes::from_static(b"picture")).unwrap();
+        }
+        (producer, Hls::new(registry.clock(), CancellationToken::new()))
+    }
+
+    fn readers(producer: &Producer) -> usize {
+        producer.camera().snapshot().video.unwrap().viewers
+    }
+
+    fn playable(window: &window::Window) -> Option<u32> {
+        (window.whole() > 0).then_some(window.targets()?.segment_s)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_muxer_is_freed_half_a_minute_after_the_last_request() {
+        let (producer, hls) = camera();
+        let muxer = hls.muxer(producer.camera());
+        muxer.wait(Duration::from_secs(1), playable).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert_eq!((hls.muxers(), readers(&producer)), (1, 1), "in use");
+        drop(muxer);
+        tokio::time::sleep(Duration::from_secs(25)).await;
+        drop(hls.muxer(producer.camera()));
+        tokio::time::sleep(Duration::from_secs(25)).await;
+        assert_eq!(hls.muxers(), 1);
+        tokio::time::sleep(Duration::from_secs(8)).await;
+        assert_eq!((hls.muxers(), readers(&producer)), (0, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_cameras_pace_is_what_the_target_duration_goes_by() {
+        let (producer, hls) = camera();
+        let first = hls.muxer(producer.camera()).wait(Duration::from_secs(1), playable).await;
+        assert_eq!(first, Ok(1), "the relay has seen two key frames");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_waits_for_a_camera_that_is_forgotten_is_answered() {
+        let (producer, hls) = camera();
+        let camera = producer.camera().clone();
+        let muxer = hls.muxer(&camera);
+        drop(producer);
+        hls.shutdown.cancel();
+        let waited = muxer.wait(Duration::from_secs(60), |_| None::<()>).await;
+        assert_eq!(waited, Err(muxer::NotYet::Ended));
+    }
+}
