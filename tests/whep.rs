@@ -252,7 +252,7 @@ async fn a_session_ends_when_b_frames_turn_up_or_the_server_goes() {
     let answer = viewer.post(relay.view, "b").await.text().await.unwrap();
     let track = viewer.connect(&answer).await;
     pictures(&track, 1).await;
-    for (n, pts) in [3, 1, 2, 6, 4, 5].into_iter().enumerate() {
+    for (n, pts) in [3, 1, 2, 6, 4, 5, 9, 7, 8].into_iter().enumerate() {
         push(n + 1, pts).unwrap();
     }
     let camera = relay.registry.get("b").unwrap();
