@@ -30,8 +30,8 @@ const MAX_LOGGED: usize = 300;
 const PREFLIGHT_MAX_AGE: &str = "600";
 
 /// Headers of ours that a page elsewhere may read.
-const EXPOSED: &str = "etag, location, x-framecast-seq, x-framecast-captured-us, x-framecast-received-us, \
-                       x-framecast-age-ms";
+const EXPOSED: &str = "etag, location, retry-after, x-framecast-seq, x-framecast-captured-us, \
+                       x-framecast-received-us, x-framecast-age-ms";
 
 /// Zones that public DNS never answers for: RFC 6761 and 6762, RFC 8375, and what routers and container
 /// networks use.

@@ -16,7 +16,7 @@ use axum::{
     extract::{Path, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
-    routing::{any, post},
+    routing::{patch, post},
 };
 use dashmap::DashMap;
 use rand::distr::{Alphanumeric, SampleString as _};
@@ -108,11 +108,13 @@ impl Whep {
 
 /// `/whep/{camera}` and the sessions below it.
 pub fn routes(whep: Whep) -> Router {
-    let offers = post(open).options(accepted_by_offers);
-    let session = any(not_allowed).patch(trickle).delete(close).options(accepted_by_sessions);
     Router::new()
-        .route("/whep/{camera}", offers.fallback(not_allowed))
-        .route("/whep/{camera}/{session}", session)
+        .route("/whep/{camera}", post(open).options(accepted_by_offers))
+        .route(
+            "/whep/{camera}/{session}",
+            patch(trickle).delete(close).options(accepted_by_sessions),
+        )
+        .method_not_allowed_fallback(not_allowed)
         .with_state(whep)
 }
 
@@ -155,6 +157,11 @@ async fn open(
     }
     let mut units = camera.watch_video();
     let format = video(&camera, &mut units).await?;
+    if units.reorders() {
+        let message = "the camera sends B-frames, which browsers do not put in order over WebRTC; it \
+                       plays over HLS";
+        return Err(ApiError::new("unsupported_codec", message));
+    }
     let choice = choose(&offer, &format)?;
     let (session, answer) = Session::answer(&whep.port, &sdp, choice).await.map_err(refused)?;
 

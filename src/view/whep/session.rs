@@ -46,6 +46,10 @@ const PATIENCE: Patience = Patience {
 /// Longest wait from the answer to the first packet. Browsers give up after 15 s.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// From the connection to the first packet. What comes right behind the handshake is lost on viewers that
+/// set up their keys a moment later, and with it the key frame that the rest depends on.
+const SETTLE: Duration = Duration::from_millis(20);
+
 /// Packets kept for viewers that ask for one again: 1.2 s at 8 Mbit/s, 1.2 MB. A power of two.
 const RESEND_PACKETS: u16 = 1024;
 
@@ -165,6 +169,7 @@ impl Session {
             if let Some(end) = self.connected(&mut commands).await {
                 return end;
             }
+            tokio::time::sleep(SETTLE).await;
             // With the newest key frame as of now, not of when the viewer asked.
             let mut units = camera.watch_video();
             drop(waiting);
@@ -209,6 +214,9 @@ impl Session {
                         batch.push(next.unit);
                     }
                     batch.retain(|unit| unit.is_video());
+                    if units.reorders() {
+                        return End::Unplayable;
+                    }
                     self.outlet.send(&batch).await
                 }
                 end = ended(&mut self.connection) => Some(end),
