@@ -137,3 +137,24 @@ staged("tiles beyond what may play at a time show stills and their age", async (
   await screenshot(page, "ip-camera-stills-laptop");
   expect(unexpected(stage.errors)).toEqual([]);
 });
+
+staged("JPEGs of its video play where they are asked for", async (stage) => {
+  const server = await stage.server();
+  await withIpCamera(stage, server, "gate", "--size", "320x240");
+  const page = await stage.page("viewer", new URL("?play=jpeg", server.view));
+  await plays(page, "gate", "jpeg");
+  await eventually("pictures at the rate of the camera's setting", async () => {
+    const gate = (await viewerStats(page)).cameras["gate"];
+    return gate !== undefined && gate.fps > 3 && gate.width === 320;
+  });
+  expect(await page.locator(`${tile("gate")} [data-testid=play]`).innerText()).toContain("JPEG");
+  expect(stage.errors).toEqual([]);
+});
+
+staged("what the browser cannot play is said in words", async (stage) => {
+  const server = await stage.server();
+  await withIpCamera(stage, server, "gate", "--codec", "h265", "--size", "320x240");
+  const page = await stage.page("viewer", server.view);
+  await eventually("words about H.265", async () => (await page.locator(`${tile("gate")} [data-testid=tile-words]`).allInnerTexts()).join().includes("H.265"), 30_000);
+  expect(unexpected(stage.errors)).toEqual([]);
+});
