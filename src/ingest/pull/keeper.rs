@@ -158,7 +158,10 @@ impl Keeper {
             self.sink.free().await;
             self.status.next_retry_us = None;
             self.report(LinkState::Connecting);
-            self.sink.explain("connecting");
+            // While it is tried again, what went wrong says more.
+            if self.status.last_error.is_none() {
+                self.sink.explain("connecting");
+            }
             let Err(failure) = self.connection(source).await else {
                 // Somebody else publishes the camera now.
                 self.sink.producer = None;
@@ -209,7 +212,9 @@ impl Keeper {
 
     /// The first picture of a connection came.
     fn begin(&mut self) {
-        self.status.reconnects += u64::from(std::mem::replace(&mut self.was_live, true));
+        // One that was left as nobody watched, and is back for a viewer, was not lost.
+        self.status.reconnects += u64::from(self.was_live && self.backoff.is_retry());
+        self.was_live = true;
         self.status.last_error = None;
         self.backoff.worked();
         self.report(LinkState::Streaming);

@@ -250,11 +250,9 @@ pub(super) async fn fresh(rest: &Rest, camera: &Arc<Camera>) -> Result<(), ApiEr
             {
                 return;
             }
-            if now.is_some_and(|now| now.state == LinkState::Streaming) {
-                if let Err(error) = has_pictures(camera) {
-                    tracing::debug!(camera = %camera.id(), error = error.code, "no pictures");
-                    return;
-                }
+            let streams = now.is_some_and(|now| now.state == LinkState::Streaming);
+            if streams && has_pictures(camera).is_err() {
+                return;
             }
             if link.changed().await.is_err() {
                 return;

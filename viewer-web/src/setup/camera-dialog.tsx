@@ -61,7 +61,7 @@ export function CameraDialog({ camera, taken, onDone, onClose }: CameraDialogPro
   };
   const testFailed = (error: unknown): void => setOutcome({ kind: "failed", words: error instanceof ApiFailure ? error.message : "It did not work." });
   const test = (): void => {
-    if (showErrors(checkSource(form))) return;
+    if (busy || showErrors(checkSource(form))) return;
     setOutcome({ kind: "testing" });
     testSource(testOf(form, camera !== undefined)).then((found) => setOutcome({ kind: "found", words: describeFound(found) }), testFailed);
   };
@@ -84,11 +84,11 @@ export function CameraDialog({ camera, taken, onDone, onClose }: CameraDialogPro
           </p>
           <p class="setup-buttons">
             {form.kind !== "push" && (
-              <button class="button" type="button" disabled={busy} data-testid="camera-test" onClick={test}>
+              <button class="button" type="button" aria-disabled={busy} data-testid="camera-test" onClick={test}>
                 {outcome.kind === "testing" ? "Testing…" : "Test"}
               </button>
             )}
-            <button class="button" data-kind="main" type="submit" disabled={busy} data-testid="camera-save">
+            <button class="button" data-kind="main" type="submit" aria-disabled={busy} data-testid="camera-save">
               {camera === undefined ? "Add" : "Save"}
             </button>
           </p>

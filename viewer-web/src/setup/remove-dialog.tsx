@@ -16,6 +16,7 @@ export function RemoveDialog({ camera, onDone, onClose }: RemoveDialogProps): JS
   const [busy, setBusy] = useState(false);
   const title = camera.name || camera.id;
   const remove = (): void => {
+    if (busy) return;
     setBusy(true);
     removeCamera(camera.id).then(
       () => onDone(`${title} was removed.`),
@@ -34,7 +35,7 @@ export function RemoveDialog({ camera, onDone, onClose }: RemoveDialogProps): JS
         </p>
       )}
       <p class="setup-buttons">
-        <button class="button" data-kind="danger" type="button" disabled={busy} data-testid="setup-remove-yes" onClick={remove}>
+        <button class="button" data-kind="danger" type="button" aria-disabled={busy} data-testid="setup-remove-yes" onClick={remove}>
           Remove {title}
         </button>
       </p>

@@ -26,6 +26,7 @@ export function Row({ camera, status, nowMs, manage, onEdit, onRemove, onDone }:
   const turns = turnsOf(status);
   const title = camera.name || camera.id;
   const turn = (way: Turn): void => {
+    if (busy) return;
     setBusy(true);
     (way === "Start" ? startStream(camera.id) : stopStream(camera.id))
       .then(
@@ -68,7 +69,7 @@ export function Row({ camera, status, nowMs, manage, onEdit, onRemove, onDone }:
           <>
             {pulled &&
               turns.map((way) => (
-                <button key={way} class="button" type="button" disabled={!manage || busy} aria-label={`${way} ${title}`} data-testid={`setup-${way.toLowerCase()}`} onClick={() => turn(way)}>
+                <button key={way} class="button" type="button" disabled={!manage} aria-disabled={busy} aria-label={`${way} ${title}`} data-testid={`setup-${way.toLowerCase()}`} onClick={() => turn(way)}>
                   {way}
                 </button>
               ))}

@@ -11,6 +11,8 @@ import type { OpenWay, Way, WayEnd, WayEvents, WayFigures } from "./way.ts";
 
 /** A camera that has to be connected first has ten seconds for that, and then its first part. */
 const START_MS = 14_000;
+/** A picture that stands this long has its loading begun anew. */
+const RELOAD_MS = 4_000;
 /** A picture that stands this long, through several jumps to the live edge, is over. */
 const DEAD_MS = 8_000;
 
@@ -33,6 +35,7 @@ class HlsWay implements Way {
   readonly #catchUp = new CatchUp();
   #hls: Hls | undefined;
   #playing = false;
+  #reloaded = false;
   #movedMs = performance.now();
   #positionS = 0;
   /** Where it began to play. */
@@ -125,6 +128,12 @@ class HlsWay implements Way {
     if (video.currentTime !== this.#positionS) {
       this.#positionS = video.currentTime;
       this.#movedMs = nowMs;
+      this.#reloaded = false;
+    }
+    if (nowMs - this.#movedMs > RELOAD_MS && !this.#reloaded) {
+      // Only once: it gives up what is on its way, which on a slow link may be what was waited for.
+      this.#reloaded = true;
+      hls.startLoad();
     }
     if (nowMs - this.#movedMs > DEAD_MS) return this.#end({ ending: "lost", reason: "No newer picture comes over HLS." });
     const correction = this.#catchUp.next({ latencyS: this.#latencyS, positionS: video.currentTime, nowMs });
@@ -136,7 +145,6 @@ class HlsWay implements Way {
     const target = hls.liveSyncPosition ?? edge;
     // Not beyond what is there: a jump into nothing would be the next stall.
     if (target !== undefined) video.currentTime = edge === undefined ? target : Math.max(Math.min(target, edge - 0.1), video.currentTime);
-    hls.startLoad();
   }
 
   /** Asks once more for the list, to hear in words why. */
