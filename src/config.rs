@@ -4,6 +4,7 @@
 //! a setting does. Precedence: flag, environment, older environment names, file, default. Every
 //! layer's values go through the flags' own parser, so that all are checked alike.
 
+mod data_dir;
 mod layers;
 mod values;
 
@@ -16,8 +17,10 @@ use std::{
 };
 
 use clap::{Args, FromArgMatches as _, ValueEnum};
+use ipnet::IpNet;
 use thiserror::Error;
 
+pub use data_dir::DataDir;
 pub use layers::{Expansion, OLD_NAMES, env_name, expand};
 pub use values::RedisUrl;
 
@@ -52,6 +55,28 @@ pub struct Config {
     #[arg(long, value_name = "FORMAT", value_parser = values::redis_format(),
           default_value = "base64")]
     pub redis_format: store::redis::Format,
+
+    /// Folder for the cameras that are set up, or off to forget them at the end. Default:
+    /// $STATE_DIRECTORY, $XDG_DATA_HOME/framecast or ~/.local/share/framecast
+    #[arg(long, value_name = "DIR", value_parser = values::data_dir)]
+    pub data_dir: Option<DataDir>,
+
+    /// File with the key that cameras' passwords are encrypted with, made if it is not there.
+    /// Default: catalog.key in --data-dir
+    #[arg(long, value_name = "FILE")]
+    pub key_file: Option<PathBuf>,
+
+    /// Network that camera sources may be in, as 192.168.1.0/24; may be repeated. Default: all but
+    /// those never allowed, and this machine itself only while --view-addr is on it
+    #[arg(long = "source-networks", value_name = "NETWORK", value_delimiter = ',',
+          value_parser = values::network)]
+    pub source_networks: Vec<IpNet>,
+
+    /// Network whose clients may set cameras up; may be repeated. Default: this machine, not
+    /// through a proxy
+    #[arg(long = "manage-from", value_name = "NETWORK", value_delimiter = ',',
+          value_parser = values::network)]
+    pub manage_from: Vec<IpNet>,
 
     /// Seconds of each camera kept for rewind; 0 keeps only the newest picture
     #[arg(long, value_name = "SECONDS", default_value = "10",
@@ -186,6 +211,16 @@ impl Config {
             ApiAddr::Off => None,
             ApiAddr::Port(port) => Some(SocketAddr::new(self.view_addr.ip(), port)),
             ApiAddr::Addr(addr) => Some(addr),
+        }
+    }
+
+    /// Where the camera catalog is kept, if it is.
+    pub fn catalog_place(&self) -> Option<store::catalog::Place> {
+        match self.data_dir.clone()? {
+            DataDir::Off => None,
+            DataDir::Dir(dir) => {
+                Some(store::catalog::Place { dir, key_file: self.key_file.clone() })
+            }
         }
     }
 

@@ -149,7 +149,7 @@ pub(super) async fn guard(
     headers.append(header::VARY, HeaderValue::from_static("origin"));
     allow(headers, header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
     if preflight {
-        allow(headers, header::ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, POST, PUT");
+        allow(headers, header::ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, POST, PUT, PATCH, DELETE");
         allow(headers, header::ACCESS_CONTROL_ALLOW_HEADERS, "content-type, if-none-match");
         allow(headers, header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_MAX_AGE);
         // A public site's page that calls a machine at home (Private Network Access).

@@ -12,7 +12,9 @@ use serde::Serialize;
 use tokio::sync::watch;
 
 use super::{
-    Bell, CameraId, Clock, Consumer, Demand, DropReason, Drops, Frame, Latest, Rope, Viewing,
+    Bell, CameraId, Clock, Configured, Consumer, Demand, DropReason, Drops, Frame, Latest, Rope,
+    Viewing,
+    link::Link,
     seats::{AtCapacity, Seat, Seats},
     track::{Budget, Track},
     video::{Format, VideoConsumer, VideoSnapshot, VideoTrack},
@@ -107,9 +109,10 @@ pub struct Camera {
     pub(super) track: Track,
     pub(super) video: VideoTrack,
     seats: Seats,
+    pub(super) link: Link,
     pub(super) drops: Drops,
     pub(super) published: AtomicU64,
-    owner: Mutex<Owner>,
+    pub(super) owner: Mutex<Owner>,
     /// For lines of its comings and goings.
     pub(super) talk: Seldom,
     /// Grows with each publisher; the newest owns the camera.
@@ -118,9 +121,10 @@ pub struct Camera {
 }
 
 #[derive(Debug)]
-struct Owner {
-    presence: Presence,
+pub(super) struct Owner {
+    pub(super) presence: Presence,
     name: Option<String>,
+    pub(super) configured: Option<Configured>,
     offline_at: Option<Instant>,
 }
 
@@ -133,9 +137,15 @@ impl Camera {
             track: Track::new(budget, clock.now()),
             video: VideoTrack::new(clock.now()),
             seats: Seats::default(),
+            link: Link::new(),
             drops: Drops::default(),
             published: AtomicU64::new(0),
-            owner: Mutex::new(Owner { presence, name: None, offline_at: Some(clock.now()) }),
+            owner: Mutex::new(Owner {
+                presence,
+                name: None,
+                configured: None,
+                offline_at: Some(clock.now()),
+            }),
             talk: Seldom::new(FIRST_LINES, LINE_PERIOD),
             epoch: watch::Sender::new(0),
             clock,
@@ -147,9 +157,12 @@ impl Camera {
         &self.id
     }
 
-    /// The name for people: the publisher's, else the id.
+    /// The name for people: the configured one, else the publisher's, else the id.
     pub fn name(&self) -> String {
-        self.owner.lock().name.clone().unwrap_or_else(|| self.id.as_str().to_owned())
+        let owner = self.owner.lock();
+        let configured = owner.configured.as_ref().and_then(|configured| configured.name.clone());
+        let name = configured.or_else(|| owner.name.clone());
+        name.unwrap_or_else(|| self.id.as_str().to_owned())
     }
 
     /// Whether somebody publishes, since when, and if not, why.
@@ -352,9 +365,15 @@ impl Camera {
         Some(self.clock.now().saturating_duration_since(offline_at))
     }
 
-    /// How long it has been offline, if nobody watches either.
+    /// How long it has been offline, if nobody watches either, and nobody configured it.
     pub(super) fn idle_for(&self) -> Option<Duration> {
-        self.offline_for().filter(|_| self.track.viewers() + self.video.viewers() == 0)
+        let viewers = self.track.viewers() + self.video.viewers();
+        self.offline_for().filter(|_| viewers == 0 && !self.is_configured())
+    }
+
+    /// As [`Self::offline_for`], `None` also for one that has to stay.
+    pub(super) fn spare_for(&self) -> Option<Duration> {
+        self.offline_for().filter(|_| !self.is_configured())
     }
 }
 

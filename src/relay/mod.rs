@@ -11,9 +11,11 @@
 mod bell;
 mod camera;
 mod clock;
+mod configured;
 mod counters;
 mod frame;
 mod id;
+mod link;
 mod meter;
 mod pacing;
 mod producer;
@@ -28,11 +30,15 @@ mod video;
 pub use bell::{Bell, Rope};
 pub use camera::{CacheSnapshot, Camera, Presence, Publisher, Snapshot, Transport};
 pub use clock::Clock;
+pub use configured::Configured;
 pub use counters::{DropReason, Drops};
 pub use frame::{Frame, Latest};
 pub use id::{BadCameraId, CameraId};
+pub use link::{
+    Failure, Found, Link, LinkState, LinkStatus, Overrides, Protocol, Source, Trial, Wish,
+};
 pub use pacing::Pacer;
-pub use producer::{Outcome, Producer, Refused, Stamp, plausible};
+pub use producer::{Outcome, PictureMaker, Producer, Refused, Stamp, plausible};
 pub use registry::{Limits, PublishError, Registry};
 pub use seats::{AtCapacity, Seat};
 pub use track::{Consumer, Demand, Next, Viewing};

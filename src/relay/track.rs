@@ -219,6 +219,11 @@ impl Demand {
         }
     }
 
+    /// Whether somebody watches now.
+    pub fn is_wanted(&self) -> bool {
+        *self.viewers.borrow() > 0
+    }
+
     /// Waits until nobody has watched for `linger` on end.
     pub async fn unwanted_for(&mut self, linger: Duration) {
         loop {

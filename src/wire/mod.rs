@@ -13,8 +13,12 @@ pub mod legacy;
 pub mod mjpeg;
 pub mod multipart;
 pub mod pieces;
+mod secret;
 pub mod signal;
+pub mod source_url;
 pub mod stream;
+
+pub use secret::Secret;
 
 /// Most characters of a client's own words that an error says back to it.
 const MAX_ECHO: usize = 200;
