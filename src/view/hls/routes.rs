@@ -306,7 +306,7 @@ async fn started(rest: &Rest, camera: &Arc<Camera>) -> Result<InUse, ApiError> {
     };
     match muxer.wait(START_PATIENCE, is_live).await {
         Ok(()) => Ok(muxer),
-        Err(_) if has_pictures_only(camera) => Err(no_video(camera)),
+        Err(NotYet::TimedOut) if shows_pictures_only(camera) => Err(no_video(camera)),
         Err(why) => Err(not_yet(camera, why)),
     }
 }
@@ -316,6 +316,13 @@ fn has_pictures_only(camera: &Camera) -> bool {
     let brings_none = |transport| transport != Transport::Rtsp;
     camera.video_format().is_none()
         && matches!(camera.presence(), Presence::Online { transport, .. } if brings_none(transport))
+}
+
+/// Whether it turned out to bring none.
+fn shows_pictures_only(camera: &Camera) -> bool {
+    let is_online = matches!(camera.presence(), Presence::Online { .. });
+    let has_pictures = camera.age().is_some_and(|age| age < STALE);
+    camera.video_format().is_none() && is_online && has_pictures
 }
 
 fn no_video(camera: &Camera) -> ApiError {
