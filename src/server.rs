@@ -27,7 +27,7 @@ use crate::{
     relay::{Clock, Registry},
     store::{catalog::Catalog, redis},
     telemetry::stats::stats_loop,
-    view::{Managers, Rest, Setup, View, legacy_api, stream::Streams},
+    view::{Managers, Rest, Setup, View, legacy_api, stream::Streams, whep::Whep},
 };
 
 /// Between two looks for cameras and frames that have aged.
@@ -121,6 +121,7 @@ impl Server {
             shutdown: shutdown.clone(),
             origins: origins.clone(),
         };
+        let whep = Whep::new(registry.clone(), port.clone(), shutdown.clone(), tasks.clone());
         let view_state = View { registry: registry.clone(), max_fps: config.max_fps };
         let rest = Rest::new(view_state, shutdown.clone(), ingest_addr.port());
         let mjpeg = rest.mjpeg_sent().clone();
@@ -142,7 +143,7 @@ impl Server {
         let further = figures::further(outputs, port.clone(), redis.clone(), catalog);
         let reached = move || port.reached_at();
         let rest = rest.with_setup(setup).with_figures(further).with_ingest_addresses(reached);
-        let view_port = ViewPort { streams, rest, origins };
+        let view_port = ViewPort { streams, rest, whep, origins };
         tokio::spawn(net::serve(ingest_tcp, http::ingest_port(ingest_port), lifetime.clone()));
         tokio::spawn(net::serve_viewers(view, http::view_port(view_port), lifetime.clone()));
         if let Some(listener) = api {

@@ -12,7 +12,7 @@ const route = { target: server, ws: true, changeOrigin: false };
 
 export default defineConfig({
   base: "./",
-  server: { port: 5174, strictPort: true, proxy: { "/stream": route, "/api": route } },
+  server: { port: 5174, strictPort: true, proxy: { "/stream": route, "/api": route, "/hls": route, "/whep": route } },
   build: { target: "es2022", sourcemap: false, assetsInlineLimit: 0 },
   worker: { format: "es" },
 });

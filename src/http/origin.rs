@@ -30,8 +30,8 @@ const MAX_LOGGED: usize = 300;
 const PREFLIGHT_MAX_AGE: &str = "600";
 
 /// Headers of ours that a page elsewhere may read.
-const EXPOSED: &str = "etag, x-framecast-seq, x-framecast-captured-us, x-framecast-received-us, \
-                       x-framecast-age-ms";
+const EXPOSED: &str = "etag, location, retry-after, x-framecast-seq, x-framecast-captured-us, \
+                       x-framecast-received-us, x-framecast-age-ms";
 
 /// Zones that public DNS never answers for: RFC 6761 and 6762, RFC 8375, and what routers and container
 /// networks use.
@@ -150,7 +150,11 @@ pub(super) async fn guard(
     allow(headers, header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
     if preflight {
         allow(headers, header::ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, POST, PUT, PATCH, DELETE");
-        allow(headers, header::ACCESS_CONTROL_ALLOW_HEADERS, "content-type, if-none-match");
+        allow(
+            headers,
+            header::ACCESS_CONTROL_ALLOW_HEADERS,
+            "content-type, if-match, if-none-match",
+        );
         allow(headers, header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_MAX_AGE);
         // A public site's page that calls a machine at home (Private Network Access).
         let private = HeaderName::from_static("access-control-allow-private-network");

@@ -23,6 +23,7 @@ use crate::{
     view::{
         self, Rest,
         stream::{Streams, stream},
+        whep::{self, Whep},
     },
     wire::signal,
 };
@@ -47,6 +48,8 @@ pub struct ViewPort {
     pub streams: Streams,
     /// What REST answers.
     pub rest: Rest,
+    /// Video over WebRTC.
+    pub whep: Whep,
     /// Who may call from a browser.
     pub origins: Origins,
 }
@@ -77,7 +80,7 @@ pub fn ingest_port(port: IngestPort) -> Router {
 
 /// Streaming, stills, figures, the viewer page, and what other sites' pages embed.
 pub fn view_port(port: ViewPort) -> Router {
-    let ViewPort { streams, rest, origins } = port;
+    let ViewPort { streams, rest, whep, origins } = port;
     let legacy = streams.clone();
     let legacy = move |upgrade: WebSocketUpgrade| {
         upgrade.on_upgrade(|stream, read| legacy.serve_legacy(stream, read))
@@ -85,6 +88,7 @@ pub fn view_port(port: ViewPort) -> Router {
     let routes = Router::new().route("/stream", get(stream)).with_state(streams);
     let routes = routes
         .merge(view::routes(rest))
+        .merge(whep::routes(whep))
         .route("/embed/{camera}", get(embed))
         .route("/embed-page.js", get(embed_script));
     // Behind the guard: a page that may not watch is to load the element, which then says why.

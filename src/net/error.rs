@@ -39,19 +39,21 @@ impl ApiError {
         match self.code {
             "bad_camera_id" | "bad_request" | "bad_message" | "bad_part" => StatusCode::BAD_REQUEST,
             "forbidden_origin" | "forbidden_address" => StatusCode::FORBIDDEN,
-            "unknown_camera" | "not_configured" | "not_in_cache" | "not_found" => {
+            "unknown_camera" | "not_configured" | "no_video" | "not_in_cache" | "not_found" => {
                 StatusCode::NOT_FOUND
             }
             "method_not_allowed" => StatusCode::METHOD_NOT_ALLOWED,
+            "precondition_failed" => StatusCode::PRECONDITION_FAILED,
+            "precondition_required" => StatusCode::PRECONDITION_REQUIRED,
             "timeout" => StatusCode::REQUEST_TIMEOUT,
             "replaced" | "camera_exists" | "not_pulled" => StatusCode::CONFLICT,
             "too_large" => StatusCode::PAYLOAD_TOO_LARGE,
             "unsupported_media_type" | "unsupported_codec" => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "upgrade_required" => StatusCode::UPGRADE_REQUIRED,
             "no_pictures" | "not_jpeg" | "truncated" | "unsupported_jpeg" | "too_many_pixels"
-            | "refused_source" | "not_scaled" => StatusCode::UNPROCESSABLE_ENTITY,
-            "at_capacity" | "busy" | "camera_offline" | "stale" | "too_many_cameras"
-            | "draining" | "catalog_failed" => StatusCode::SERVICE_UNAVAILABLE,
+            | "refused_source" | "not_scaled" | "ice_restart" => StatusCode::UNPROCESSABLE_ENTITY,
+            "at_capacity" | "busy" | "camera_offline" | "offline" | "stale"
+            | "too_many_cameras" | "draining" | "catalog_failed" => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

@@ -1,7 +1,7 @@
-//! Sockets under the doors: accepting, the WebSocket upgrade, socket options, and the one mapping
-//! from errors to HTTP status.
+//! Sockets under the doors: accepting, the WebSocket upgrade, WebRTC's one UDP port, socket options,
+//! and the one mapping from errors to HTTP status.
 //!
-//! Belongs here: what both edges need of TCP, HTTP and WebSocket. Does not: cameras, frames, or
+//! Belongs here: what both edges need of TCP, HTTP, WebSocket and WebRTC. Does not: cameras, frames, or
 //! what a message says.
 
 mod answering;
@@ -16,6 +16,7 @@ mod stalled;
 mod talk;
 mod upgrade;
 mod upload;
+pub mod webrtc;
 
 pub use error::ApiError;
 pub use intake::Intake;

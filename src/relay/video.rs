@@ -155,6 +155,9 @@ struct State {
     /// Between the two newest key frames, in ticks.
     key_interval: Option<i64>,
     newest_key: Option<(u64, i64)>,
+    /// When the newest picture is to be shown, and how often that was before the one ahead of it.
+    newest_pts: Option<i64>,
+    reordered: u32,
 }
 
 impl VideoTrack {
@@ -171,6 +174,8 @@ impl VideoTrack {
                 meter: Meter::new(now),
                 key_interval: None,
                 newest_key: None,
+                newest_pts: None,
+                reordered: 0,
             })),
         }
     }
@@ -192,6 +197,10 @@ impl VideoTrack {
         let unit = Unit { seq, generation, format, medium, pts, data, received_at };
         if unit.is_video() {
             state.meter.add(unit.data.len(), received_at);
+            if state.newest_pts.is_some_and(|before| pts < before) {
+                state.reordered = state.reordered.saturating_add(1);
+            }
+            state.newest_pts = Some(pts);
         }
         if unit.is_key() {
             state.key_interval = state.newest_key.map(|(_, before)| pts - before);
@@ -281,6 +290,7 @@ impl State {
         self.units = VecDeque::new();
         self.bytes = 0;
         (self.key_interval, self.newest_key) = (None, None);
+        (self.newest_pts, self.reordered) = (None, 0);
     }
 
     /// The unit after `cursor`, and how many a consumer misses by it.
@@ -300,6 +310,9 @@ impl State {
         Some((self.units.get((key - first) as usize)?.clone(), missed))
     }
 }
+
+/// Pictures shown before the one ahead of them that make B-frames: a camera's clock may be set back once.
+const REORDERED: u32 = 3;
 
 /// Units of a group before the newest are kept this long.
 const SPARE: Duration = Duration::from_secs(1);
@@ -339,6 +352,12 @@ impl VideoConsumer {
                 return None;
             }
         }
+    }
+
+    /// Whether pictures come in another order than they are shown in, as with B-frames; known after
+    /// some pictures of the present generation.
+    pub fn reorders(&self) -> bool {
+        self.state.lock().reordered >= REORDERED
     }
 
     /// What units are at present; `None` while the camera is not connected.

@@ -1,4 +1,4 @@
-//! A video track as its readers see it.
+//! The units of one camera, and who reads them.
 
 use std::time::Duration;
 
@@ -143,4 +143,20 @@ async fn only_the_cameras_owner_brings_video_and_it_ends_with_them() {
     newer.begin_video(format(1280)).unwrap();
     newer.close("done");
     assert!(camera.snapshot().video.is_none());
+}
+
+#[tokio::test]
+async fn b_frames_are_noticed_and_a_clock_that_was_set_back_is_none() {
+    let at = Instant::now();
+    let track = flowing(at);
+    let consumer = track.consumer();
+    push(&track, false, -100, at);
+    push(&track, false, -99, at);
+    assert!(!consumer.reorders(), "set back once");
+    for n in [3, 1, 2, 6, 4, 5, 9, 7, 8] {
+        push(&track, false, n, at);
+    }
+    assert!(consumer.reorders());
+    track.begin(format(640));
+    assert!(!consumer.reorders(), "another generation");
 }

@@ -7,6 +7,7 @@ mod answers;
 mod cameras;
 mod catalog;
 mod frame_jpg;
+mod hls;
 pub mod legacy_api;
 mod links;
 mod mjpeg;
@@ -17,10 +18,12 @@ mod rest;
 mod sent;
 mod status;
 pub mod stream;
+pub mod whep;
 
 use std::sync::Arc;
 
 pub use catalog::{Managers, Setup};
+pub use hls::Hls;
 pub use rest::{Rest, routes};
 pub use sent::Sent;
 

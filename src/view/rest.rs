@@ -19,7 +19,8 @@ use tokio_util::sync::CancellationToken;
 use utoipa::openapi::path::{HttpMethod, Operation};
 
 use super::{
-    Sent, Setup, View, answers, cameras, catalog, frame_jpg, links, mjpeg, openapi, status,
+    Hls, Sent, Setup, View, answers, cameras, catalog, frame_jpg, hls::routes as hls, links, mjpeg,
+    openapi, status,
 };
 use crate::{
     net::ApiError,
@@ -37,6 +38,7 @@ pub struct Rest {
     pub(super) started: Instant,
     /// Over MJPEG.
     pub(super) sent: Sent,
+    pub(super) hls: Hls,
     pub(super) figures: Arc<dyn Fn() -> Map<String, Value> + Send + Sync>,
 }
 
@@ -62,7 +64,8 @@ impl Rest {
         let ingest_addresses = Arc::new(Vec::new);
         let (started, sent) = (Instant::now(), Sent::default());
         let setup = Setup::default();
-        Self { view, setup, shutdown, ingest_port, ingest_addresses, started, sent, figures }
+        let hls = Hls::new(view.registry.clock(), shutdown.clone());
+        Self { view, setup, shutdown, ingest_port, ingest_addresses, started, sent, hls, figures }
     }
 
     /// With cameras that can be set up; without, none can.
@@ -155,6 +158,12 @@ pub(super) fn table() -> Vec<Route> {
         Route::new::<cameras::__path_frames>("cameras", get(cameras::frames)),
         Route::new::<frame_jpg::__path_frame>("pictures", get(frame_jpg::frame)),
         Route::new::<mjpeg::__path_stream>("pictures", get(mjpeg::stream)),
+        Route::new::<hls::__path_master>("video", get(hls::master)),
+        Route::new::<hls::__path_media>("video", get(hls::media)),
+        Route::new::<hls::__path_segment>("video", get(hls::segment)),
+        Route::new::<hls::__path_master_by_id>("video", get(hls::master_by_id)),
+        Route::new::<hls::__path_media_by_id>("video", get(hls::media_by_id)),
+        Route::new::<hls::__path_segment_by_id>("video", get(hls::segment_by_id)),
         Route::new::<status::__path_stats>("server", get(status::stats)),
         Route::new::<status::__path_info>("server", get(status::info)),
         Route::new::<openapi::__path_document>("server", get(openapi::document)),
@@ -174,6 +183,7 @@ pub fn routes(rest: Rest) -> Router {
         .route("/api", any(not_found))
         .route("/api/", any(not_found))
         .route("/api/{*path}", any(not_found))
+        .route("/hls/{stream}/{*path}", any(not_found))
         .method_not_allowed_fallback(method_not_allowed)
         .layer(map_response(not_stored))
         .with_state(rest)
@@ -192,9 +202,9 @@ async fn method_not_allowed(request: Request) -> ApiError {
 /// Most characters of a request that an error says back.
 const MAX_ECHO: usize = 100;
 
-/// Whatever is answered here is of the moment.
+/// Whatever is answered here is of the moment, unless it says otherwise.
 async fn not_stored(mut response: Response) -> Response {
     let value = HeaderValue::from_static("no-store");
-    response.headers_mut().insert(header::CACHE_CONTROL, value);
+    response.headers_mut().entry(header::CACHE_CONTROL).or_insert(value);
     response
 }

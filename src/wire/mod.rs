@@ -6,6 +6,7 @@
 pub mod chunks;
 pub mod envelope;
 pub mod exif;
+pub mod fmp4;
 pub mod fragment;
 pub mod iso8601;
 pub mod jpeg;

@@ -6,6 +6,8 @@ import { Observable } from "@framecast/shared/observable";
 import { Samples } from "@framecast/shared/rate";
 import type { TrackFigures } from "./engine/messages.ts";
 import type { CameraInfo, Interest, Served } from "./feed/feed.ts";
+import type { Player } from "./video/player.ts";
+import type { Rung } from "./video/way.ts";
 
 /** Ages kept for percentiles: 20 s at 30 fps. */
 const AGES_KEPT = 600;
@@ -36,6 +38,8 @@ export interface CameraFigures {
   firstShownMs: number | null;
   /** What the server counted for this viewer, by reason; `null` where it does not say. */
   served: Served | null;
+  /** How a camera with video plays: `whep`, `hls`, `jpeg`; `null` while it does not, and for all others. */
+  play: Rung | null;
 }
 
 const NOTHING: TrackFigures = {
@@ -49,10 +53,15 @@ export class Camera {
   readonly canvas: HTMLCanvasElement;
   /** Shown in a small window of its own, too. */
   readonly floating = new Observable(false);
+  /** Of a camera that has video. */
+  readonly player = new Observable<Player | undefined>(undefined);
   readonly #serverNowUs: () => number | undefined;
   readonly #ages = new Samples(AGES_KEPT);
   readonly #recentAges = new Samples(AGES_SHOWN);
+  /** How its tile is in sight. */
   interest: Interest | undefined;
+  /** What the engine was told of that. */
+  told: Interest | undefined;
   #track = NOTHING;
   #firstShownMs: number | undefined;
 
@@ -69,29 +78,44 @@ export class Camera {
     return this.info.value.name || this.id;
   }
 
+  /** How its video plays; `undefined` while it does not, and for cameras without. */
+  get play(): Rung | undefined {
+    const state = this.player.value?.state.value;
+    if (state?.phase === "playing") return state.rung;
+    return state?.phase === "jpeg" ? "jpeg" : undefined;
+  }
+
+  /** The element and the counts of the video on the screen; `undefined` where pictures are. */
+  get #video(): Player | undefined {
+    const player = this.player.value;
+    return player?.video === undefined ? undefined : player;
+  }
+
   get size(): { width: number; height: number } {
-    return { width: this.#track.width, height: this.#track.height };
+    return this.#video?.meter.size ?? { width: this.#track.width, height: this.#track.height };
   }
 
   get hasPicture(): boolean {
-    return this.#track.shown > 0;
+    return this.#video !== undefined || this.#track.shownUs > 0;
   }
 
   get fps(): number {
-    return this.#track.fps;
+    return this.#video?.meter.fps ?? this.#track.fps;
   }
 
   get bytesPerSecond(): number {
-    return this.#track.bytesPerSecond;
+    return this.#video?.figures.bytesPerSecond ?? this.#track.bytesPerSecond;
   }
 
   /** The rung the server sends, `undefined` where it does not say. */
   get quality(): string | undefined {
-    return this.#track.served?.quality;
+    return this.#video === undefined ? this.#track.served?.quality : undefined;
   }
 
   /** Whether pictures are coming: the newest is younger than a second and a half. */
   get moving(): boolean {
+    const player = this.player.value;
+    if (player !== undefined && this.play === undefined) return false;
     return this.#sinceShownMs < STILL_MS;
   }
 
@@ -100,34 +124,43 @@ export class Camera {
    * growing when they stop. `undefined` while unknown.
    */
   get ageMs(): number | undefined {
+    const video = this.#video;
+    if (video !== undefined) {
+      const sinceMs = video.meter.sinceMs();
+      const latencyMs = video.figures.latencyMs;
+      return sinceMs < STILL_MS || latencyMs === undefined || !Number.isFinite(sinceMs) ? latencyMs : latencyMs + sinceMs;
+    }
     const usual = this.#recentAges.percentile(0.5);
     const sinceShown = this.#sinceShownMs;
-    if (sinceShown < STILL_MS) return usual;
+    if (this.moving) return usual;
     const nowUs = this.#serverNowUs();
     if (nowUs !== undefined && this.#track.takenUs !== 0) return (nowUs - this.#track.takenUs) / 1000;
     return usual === undefined || !this.hasPicture ? undefined : usual + sinceShown;
   }
 
   get ageSinceCapture(): boolean {
-    return this.#track.captured;
+    return this.#video === undefined && this.#track.captured;
   }
 
   get figures(): CameraFigures {
     const { shown, skipped, broken } = this.#track;
+    const meter = this.player.value?.meter;
+    const ages = this.#video?.meter.ages ?? this.#ages;
     return {
       online: this.info.value.online,
-      shown,
+      shown: shown + (meter?.shown ?? 0),
       skipped,
       broken,
       fps: this.fps,
       kilobytesPerSecond: this.bytesPerSecond / 1000,
       ...this.size,
       ageSince: this.ageSinceCapture ? "captured" : "received",
-      ageMs: [...this.#ages.values],
-      ageP50: this.#ages.percentile(0.5) ?? null,
-      ageP99: this.#ages.percentile(0.99) ?? null,
-      firstShownMs: this.#firstShownMs ?? null,
+      ageMs: [...ages.values],
+      ageP50: ages.percentile(0.5) ?? null,
+      ageP99: ages.percentile(0.99) ?? null,
+      firstShownMs: this.#firstShownMs ?? meter?.firstMs ?? null,
       served: this.#track.served ?? null,
+      play: this.play ?? null,
     };
   }
 
@@ -142,10 +175,13 @@ export class Camera {
   }
 
   close(): void {
+    this.player.value?.close();
     this.canvas.remove();
   }
 
   get #sinceShownMs(): number {
+    const video = this.#video;
+    if (video !== undefined) return video.meter.sinceMs();
     return this.#track.shownUs === 0 ? Number.POSITIVE_INFINITY : (localNowUs() - this.#track.shownUs) / 1000;
   }
 }

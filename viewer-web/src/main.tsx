@@ -8,6 +8,7 @@ import { Arrangement } from "./mosaic/arrangement.ts";
 import { Route } from "./route.ts";
 import { exposeStats } from "./stats-handle.ts";
 import { App } from "./ui/app.tsx";
+import { readPlayChoice } from "./video/ladder.ts";
 import { Wall } from "./wall.ts";
 
 const query = new URLSearchParams(location.search);
@@ -16,7 +17,10 @@ const choice: LinkChoice = FEED_KINDS.find((kind) => kind === query.get("transpo
 /** `?thread=page` decodes on the page's own thread, as browsers without canvases for workers do. */
 const thread = query.get("thread") === "page" ? "page" : "worker";
 
-const wall = new Wall(choice, thread);
+/** `?videos=4`: at most so many play at a time. */
+const mostVideos = Number(query.get("videos") ?? "") || undefined;
+
+const wall = new Wall(choice, thread, readPlayChoice(query), mostVideos);
 exposeStats(wall);
 // The connection opens while the page is still being laid out.
 wall.start();

@@ -1,5 +1,5 @@
 // What is shown, as the address says, so that it can be linked to: `#camera=door` shows one camera large,
-// `#layout=9` and `#filter=yard` say which of all. `?camera=door` works too when the page is opened.
+// `#layout=9` and `#filter=yard` say which of all, `#setup` is where cameras are set up. `?camera=door` works too when the page is opened.
 
 import { isCameraId } from "@framecast/shared/camera-id";
 import { Observable } from "@framecast/shared/observable";
@@ -8,6 +8,8 @@ import { isLayout, type Layout } from "./mosaic/layout.ts";
 const LONGEST_FILTER = 100;
 
 export interface Place {
+  /** Where cameras are set up, instead of the wall. */
+  setup: boolean;
   /** The camera shown large. */
   camera: string | undefined;
   /** `undefined`: as the person last chose. */
@@ -20,13 +22,15 @@ export function readPlace(hash: string, search: string): Place {
   const camera = fromHash.get("camera") ?? new URLSearchParams(search).get("camera") ?? "";
   const layout = fromHash.get("layout");
   return {
+    setup: fromHash.has("setup"),
     camera: isCameraId(camera) ? camera : undefined,
     layout: isLayout(layout) ? layout : undefined,
     filter: (fromHash.get("filter") ?? "").slice(0, LONGEST_FILTER),
   };
 }
 
-export function writePlace({ camera, layout, filter }: Place): string {
+export function writePlace({ setup, camera, layout, filter }: Place): string {
+  if (setup) return "setup";
   const hash = new URLSearchParams();
   if (camera !== undefined) hash.set("camera", camera);
   if (layout !== undefined) hash.set("layout", layout);
@@ -51,15 +55,20 @@ export class Route {
 
   /** Shows this camera large, or all. The back button undoes it. */
   show(camera: string | undefined): void {
-    this.#go({ ...this.place.value, camera }, "push");
+    this.#go({ ...this.place.value, setup: false, camera }, "push");
+  }
+
+  /** Where cameras are set up. The back button leads back. */
+  setUp(): void {
+    this.#go({ ...this.place.value, setup: true }, "push");
   }
 
   layout(layout: Layout): void {
-    this.#go({ ...this.place.value, camera: undefined, layout }, "replace");
+    this.#go({ ...this.place.value, setup: false, camera: undefined, layout }, "replace");
   }
 
   filter(filter: string): void {
-    this.#go({ ...this.place.value, filter: filter.slice(0, LONGEST_FILTER) }, "replace");
+    this.#go({ ...this.place.value, setup: false, filter: filter.slice(0, LONGEST_FILTER) }, "replace");
   }
 
   #go(place: Place, how: "push" | "replace"): void {

@@ -8,6 +8,16 @@ import { EngineHost, type Thread } from "./engine/host.ts";
 import type { Figures, Picture } from "./engine/messages.ts";
 import type { CameraInfo, Interest } from "./feed/feed.ts";
 import type { LinkChoice, LinkState } from "./feed/link.ts";
+import { Listing } from "./listing.ts";
+import { Videos } from "./video/videos.ts";
+import type { PlayChoice } from "./video/ladder.ts";
+
+/** A camera that no tile has asked for by then is on no wall: it is not sent. */
+const UNASKED_MS = 1_000;
+/** Nothing of a camera. */
+const NOTHING: Interest = { visible: false, width: 0, fps: undefined };
+/** What the engine has of a camera that it was told nothing of. */
+const UNTOLD: Interest = { visible: true, width: 0, fps: undefined };
 
 const byName = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
 
@@ -20,14 +30,21 @@ export class Wall {
   readonly news = new Observable("");
   readonly link = new Observable<LinkState>({ phase: "connecting", after: undefined });
   readonly #choice: LinkChoice;
+  readonly #listing = new Listing();
+  readonly #videos: Videos;
   readonly #engine: EngineHost;
   readonly #releases = new Releases();
   readonly #byId = new Map<string, Camera>();
   #offsetUs: number | undefined;
   #roundTripMs: number | undefined;
 
-  constructor(choice: LinkChoice, thread: Thread) {
+  constructor(choice: LinkChoice, thread: Thread, play: PlayChoice, mostVideos: number | undefined) {
     this.#choice = choice;
+    this.#videos = new Videos(play, mostVideos, {
+      onJpeg: (camera) => this.#tell(camera),
+      onStill: (camera, picture) => this.#engine.still(camera.id, picture),
+      serverNowUs: () => this.serverNowUs(),
+    });
     this.#engine = new EngineHost(thread, (word) => {
       switch (word.say) {
         case "link":
@@ -47,6 +64,11 @@ export class Wall {
   start(): void {
     this.#releases.add(() => this.#engine.close());
     this.#releases.listen(window, "online", () => this.#engine.tell({ do: "hurry" }));
+    this.#releases.listen(window, "online", () => this.#listing.changed());
+    this.#releases.add(() => this.#listing.stop());
+    this.#releases.add(() => this.#videos.close());
+    this.#releases.add(this.#listing.cameras.watch(() => this.#listed()));
+    this.#listing.start();
     this.#engine.tell({ do: "start", choice: this.#choice });
   }
 
@@ -77,15 +99,39 @@ export class Wall {
 
   /** The tile of this camera is in sight or out of it, this wide, at this rate. */
   want(camera: Camera, interest: Interest): void {
-    const had = camera.interest ?? { visible: true, width: 0, fps: undefined };
+    if (this.#byId.get(camera.id) !== camera) return;
     camera.interest = interest;
-    const changed = had.visible !== interest.visible || (interest.visible && (had.width !== interest.width || had.fps !== interest.fps));
-    if (changed) this.#engine.tell({ do: "want", camera: camera.id, interest });
+    this.#videos.want(camera, interest.visible);
+    this.#tell(camera);
+  }
+
+  /** Cameras were set up otherwise: looks at the list anew. */
+  setUpChanged(): void {
+    this.#listing.changed();
   }
 
   /** The newest picture of this camera, byte for byte as it came; `undefined` where there is none. */
   picture(camera: Camera): Promise<Picture | undefined> {
     return this.#engine.picture(camera.id);
+  }
+
+  /** Tells the engine what is wanted of a camera's JPEG stream: nothing while its video plays. */
+  #tell(camera: Camera): void {
+    const interest = camera.interest ?? UNTOLD;
+    const wish = { ...interest, visible: interest.visible && this.#videos.wantsJpeg(camera) };
+    const told = camera.told ?? UNTOLD;
+    camera.told = wish;
+    const changed = told.visible !== wish.visible || (wish.visible && (told.width !== wish.width || told.fps !== wish.fps));
+    if (changed) this.#engine.tell({ do: "want", camera: camera.id, interest: wish });
+  }
+
+  #listed(): void {
+    const listed = this.#listing.cameras.value;
+    if (listed === undefined) return;
+    for (const camera of this.#byId.values()) {
+      this.#videos.learned(camera, listed.get(camera.id));
+      this.#tell(camera);
+    }
   }
 
   figures(): Record<string, CameraFigures> {
@@ -103,6 +149,8 @@ export class Wall {
     for (const id of [...this.#byId.keys()]) if (!present.has(id)) this.#drop(id);
     for (const camera of cameras) this.#update(camera);
     this.#publish();
+    this.#listed();
+    this.#listing.changed();
     this.known.set(true);
   }
 
@@ -110,8 +158,10 @@ export class Wall {
     const before = this.#byId.get(info.camera)?.info.value;
     this.#update(info);
     this.#publish();
+    this.#listing.changed();
     const title = info.name || info.camera;
     if (before === undefined || before.online !== info.online) {
+      if (info.online) this.#byId.get(info.camera)?.player.value?.hurry();
       this.news.set(info.online ? `${title} is online.` : `${title} is offline${info.reason === undefined ? "" : `: ${info.reason}`}.`);
     }
   }
@@ -122,6 +172,9 @@ export class Wall {
     const camera = new Camera(info, () => this.serverNowUs());
     this.#byId.set(info.camera, camera);
     this.#engine.draw(camera.id, camera.canvas);
+    this.#releases.after(UNASKED_MS, () => {
+      if (camera.interest === undefined) this.want(camera, NOTHING);
+    });
   }
 
   #gone(id: string): void {
@@ -131,7 +184,9 @@ export class Wall {
   }
 
   #drop(id: string): void {
-    this.#byId.get(id)?.close();
+    const camera = this.#byId.get(id);
+    if (camera !== undefined) this.#videos.forget(camera);
+    camera?.close();
     this.#byId.delete(id);
   }
 

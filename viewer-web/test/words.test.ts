@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { readCamera, readCameras, readServed } from "../src/feed/feed.ts";
 import { readPlace, writePlace } from "../src/route.ts";
-import { describeBadge, describeCameras, describeLink, describeOffline, describeQuality } from "../src/ui/wording.ts";
+import { describeBadge, describeCameras, describeLink, describeOffline, describePlay, describeQuality, describeWaiting } from "../src/ui/wording.ts";
 
 describe("what the server says of a camera", () => {
   it("is read", () => {
@@ -44,12 +44,12 @@ describe("the address", () => {
 });
 
 describe("a place", () => {
-  it.each(["camera=door", "layout=9", "filter=back+yard", "camera=door&layout=auto&filter=%C3%A4", ""])("is written as it was read: %j", (hash) => {
+  it.each(["camera=door", "layout=9", "filter=back+yard", "camera=door&layout=auto&filter=%C3%A4", "setup", ""])("is written as it was read: %j", (hash) => {
     expect(writePlace(readPlace(`#${hash}`, ""))).toBe(hash);
   });
 
   it("is not trusted", () => {
-    expect(readPlace(`#layout=7&camera=..&filter=${"x".repeat(500)}`, "")).toEqual({ camera: undefined, layout: undefined, filter: "x".repeat(100) });
+    expect(readPlace(`#layout=7&camera=..&filter=${"x".repeat(500)}`, "")).toEqual({ setup: false, camera: undefined, layout: undefined, filter: "x".repeat(100) });
   });
 });
 
@@ -81,5 +81,14 @@ describe("words", () => {
     const info = { camera: "door", name: "", online: false, sinceMs: nowMs - 120_000, reason: "The publisher left.", transport: undefined };
     expect(describeOffline(info, nowMs)).toEqual({ title: "Offline since 11:58:00", detail: "The publisher left · 2 min ago" });
     expect(describeOffline({ ...info, sinceMs: 0, reason: undefined }, nowMs)).toEqual({ title: "Offline", detail: "" });
+  });
+
+  it("say why a camera's video is not to be had, and when it is tried again", () => {
+    expect(describeWaiting("Camera gate is offline: nothing answers at 192.0.2.7.", 2_100)).toEqual({ title: "Offline", detail: "Nothing answers at 192.0.2.7. Trying again in 3 s." });
+    expect(describeWaiting("stream at capacity", 0)).toEqual({ title: "All seats are taken", detail: "Stream at capacity. Trying again." });
+  });
+
+  it("name the way a video comes", () => {
+    expect([describePlay("whep")?.title, describePlay("hls")?.title, describePlay("jpeg")?.title, describePlay(undefined)]).toEqual(["WebRTC", "HLS", "JPEG", undefined]);
   });
 });

@@ -1,20 +1,15 @@
 //! WebRTC data channels as an ingest: the transport only.
 //!
-//! [`Port`] is the one UDP port that all publishers share, [`Session`] one publisher's connection,
-//! which yields messages. What a message means (parts, frames) and who may publish what is decided
-//! by [`signaling`](super::signaling) and the relay.
+//! [`Session`] is one publisher's connection over the one UDP [`Port`] of [`net::webrtc`], which yields
+//! messages. What a message means (parts, frames) and who may publish what is decided by
+//! [`signaling`](super::signaling) and the relay.
+//!
+//! [`net::webrtc`]: crate::net::webrtc
 
-mod connection;
-mod inbox;
-mod one_port;
-mod routes;
-mod runtime;
-mod sdp;
+mod reliability;
 mod session;
 mod stall;
-mod stun;
 
-pub use connection::{Full, Reliability};
-pub use one_port::{Dropper, Port, PortStats};
-pub use sdp::{CandidateError, Candidates};
+pub use crate::net::webrtc::{CandidateError, Candidates, Dropper, Full, Port, PortStats};
+pub use reliability::Reliability;
 pub use session::{AnswerError, End, Event, FRAMES, OPEN_TIMEOUT, Opener, Session};

@@ -16,11 +16,9 @@ use webrtc::{
     peer_connection::{RTCIceCandidateInit, RTCPeerConnectionState, RTCSessionDescription},
 };
 
-use super::{
-    connection::{CLOSE_TIMEOUT, Connection, Full, Reliability, close_later},
-    one_port::Port,
-    sdp,
-    stall::StallWatch,
+use super::{Full, Reliability, stall::StallWatch};
+use crate::net::webrtc::{
+    CLOSE_TIMEOUT, Connection, OpenError, Patience, Port, Purpose, close_later, sdp,
 };
 
 /// The label of the channel that the server opens.
@@ -29,6 +27,13 @@ pub const FRAMES: &str = "frames";
 /// A connection whose channel is not open this long after the answer has failed. Chromium itself
 /// gives up after 15 s.
 pub const OPEN_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// A publisher that vanished is noticed in about 4 s (30 s by default).
+const PATIENCE: Patience = Patience {
+    disconnected: Duration::from_millis(1500),
+    failed: Duration::from_secs(3),
+    keepalive: Duration::from_millis(500),
+};
 
 /// Distance of the pokes while the channel opens. The crate's task leaves handshake packets lying
 /// until its next timer unless something wakes it; with a poke the opening takes a quarter of the
@@ -59,6 +64,15 @@ pub enum AnswerError {
     /// The port has as many sessions as it takes.
     #[error(transparent)]
     Full(#[from] Full),
+}
+
+impl From<OpenError> for AnswerError {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Full(full) => Self::Full(full),
+            OpenError::Crate(error) => Self::Offer(error),
+        }
+    }
 }
 
 /// What happens on a connection.
@@ -128,12 +142,12 @@ impl Session {
         offer: &str,
         opener: Opener,
     ) -> Result<(Self, String), AnswerError> {
-        let shared = port.shared().clone();
         let (offer, candidates) = sdp::prepare_offer(offer);
         if !offer.lines().any(|line| line.starts_with("m=application")) {
             return Err(AnswerError::NoDataChannel);
         }
-        let connection = Connection::open(&shared).await?;
+        let connection =
+            Connection::open(port, Purpose { patience: PATIENCE, media: None }).await?;
         let mut tick = tokio::time::interval(POKE);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut session = Self {
@@ -150,7 +164,7 @@ impl Session {
         for candidate in candidates {
             session.add_candidate(&candidate).await;
         }
-        Ok((session, sdp::with_candidates(&answer, &shared.candidates.addresses())))
+        Ok((session, sdp::with_candidates(&answer, &port.reached_at())))
     }
 
     async fn negotiate(&mut self, offer: String, opener: Opener) -> webrtc::error::Result<String> {
@@ -279,13 +293,13 @@ impl Session {
             if self.answered.elapsed() >= OPEN_TIMEOUT {
                 return Some(Event::Ended(End::NotOpened));
             }
-            if let (Some(frames), true) = (&self.frames, self.connection.place.peer.is_proven()) {
+            if let (Some(frames), true) = (&self.frames, self.connection.is_proven()) {
                 // Changes nothing; it wakes the connection's task, which then sends what it has.
                 let _ = frames.set_buffered_amount_low_threshold(0).await;
             }
             return None;
         }
-        let packets = self.connection.place.peer.data_packets();
+        let packets = self.connection.data_packets();
         let page = self.page.as_mut()?;
         if !page.stall.is_stalled(packets, Instant::now()) {
             return None;

@@ -34,6 +34,8 @@ export class Engine {
         return this.#link?.want(command.camera, command.interest);
       case "draw":
         return this.#tracks.get(command.camera)?.drawOn(command.canvas);
+      case "still":
+        return this.#tracks.get(command.camera)?.still(command.picture);
       case "jpeg": {
         // Copied on its way to the page: the painter may still need it here.
         const picture = this.#tracks.get(command.camera)?.newest;

@@ -36,6 +36,11 @@ export class EngineHost {
     this.#post(command, []);
   }
 
+  /** Shows a picture that came another way; its bytes are the engine's from now on. */
+  still(camera: string, picture: Picture): void {
+    this.#post({ do: "still", camera, picture }, [picture.jpeg.buffer]);
+  }
+
   /** The camera's pictures are drawn on this canvas from now on; it must be new. */
   draw(camera: string, element: HTMLCanvasElement): void {
     const canvas = this.thread === "worker" ? element.transferControlToOffscreen() : element;

@@ -12,6 +12,8 @@ export type Command =
   | { do: "want"; camera: string; interest: Interest }
   /** Where this camera's pictures go; sent with the canvas in its list of transfers. */
   | { do: "draw"; camera: string; canvas: OffscreenCanvas | HTMLCanvasElement }
+  /** A picture that came another way: the newest of a camera whose stream is not sent. */
+  | { do: "still"; camera: string; picture: Picture }
   /** The newest picture's own bytes; answered by `jpeg` with the same `ask`. */
   | { do: "jpeg"; camera: string; ask: number };
 

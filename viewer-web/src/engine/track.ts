@@ -12,7 +12,8 @@ import type { Picture, TrackFigures } from "./messages.ts";
 const MOST_AGES = 600;
 
 interface Arrival {
-  seq: bigint;
+  /** `undefined`: not of the stream. */
+  seq: bigint | undefined;
   /** When taken, or else received; on the server's clock. 0 if both are unknown. */
   takenUs: number;
   captured: boolean;
@@ -41,13 +42,13 @@ export class Track {
       {
         onShown: (arrival, width, height) => {
           this.#painted(arrival, width, height);
-          onDone(arrival.seq);
+          if (arrival.seq !== undefined) onDone(arrival.seq);
         },
         onSkipped: () => (this.#skipped += 1),
         onBroken: ({ seq }) => {
           this.#broken += 1;
           // The server, too, is to know that this frame is done with; it would wait for word of it.
-          onDone(seq);
+          if (seq !== undefined) onDone(seq);
         },
       },
       decode,
@@ -68,6 +69,13 @@ export class Track {
     const takenUs = captured ? frame.capturedUs : frame.receivedUs;
     this.#newest = { seq: frame.seq, jpeg: frame.jpeg, takenMs: takenUs / 1000 };
     this.#painter.offer({ jpeg: frame.jpeg, about: { seq: frame.seq, takenUs, captured } });
+  }
+
+  /** A picture that came another way than by the stream; one of the stream that is newer stays. */
+  still({ jpeg, takenMs }: Picture): void {
+    if (this.#newest !== undefined && takenMs <= this.#newest.takenMs) return;
+    this.#newest = { jpeg, takenMs };
+    this.#painter.offer({ jpeg, about: { seq: undefined, takenUs: takenMs * 1000, captured: false } });
   }
 
   /** How things stand; the ages since the last call. */
@@ -92,10 +100,11 @@ export class Track {
   }
 
   #painted(arrival: Arrival, width: number, height: number): void {
-    this.#shown += 1;
     this.#onScreen = arrival;
     this.#shownUs = localNowUs();
     this.#size = { width, height };
+    if (arrival.seq === undefined) return;
+    this.#shown += 1;
     this.#shownRate.add(0);
     const nowUs = this.#clock.nowUs();
     // A picture shown on joining was taken before; its age says nothing about the way here.

@@ -2,30 +2,51 @@
 
 import type { Camera } from "../camera.ts";
 import { restSource } from "../replay/rest-source.ts";
+import { jpegOf } from "../video/grab.ts";
 import type { Wall } from "../wall.ts";
 
 /** Longer than this nobody waits for a picture to save. */
 const SOURCE_MS = 3_000;
+const JPEG = "image/jpeg";
 
 /** Whether the browser can show a canvas in a window of its own. */
 export const hasPictureInPicture = typeof document !== "undefined" && document.pictureInPictureEnabled === true && "captureStream" in HTMLCanvasElement.prototype;
 
 /**
- * Saves the newest picture, byte for byte as the camera sent it: what is shown here may be a smaller one, and is
- * saved only where the server no longer has the other. False where there is none.
+ * Saves what is newest: of a video that plays, its picture; else the JPEG byte for byte as the camera sent it, though
+ * what is shown here may be a smaller one, which is saved only where the server no longer has the other. False where
+ * there is none.
  */
 export async function saveSnapshot(wall: Wall, camera: Camera): Promise<boolean> {
-  const picture = await wall.picture(camera);
-  if (picture === undefined) return false;
-  const source = await restSource(camera.id).fetch(Number(picture.seq), AbortSignal.timeout(SOURCE_MS)).catch(() => "gone" as const);
-  const url = URL.createObjectURL(source === "gone" ? new Blob([picture.jpeg], { type: "image/jpeg" }) : source);
+  const newest = (await playing(camera)) ?? (await received(wall, camera));
+  if (newest === undefined) return false;
+  const url = URL.createObjectURL(newest.jpeg);
   const link = document.createElement("a");
   link.href = url;
-  link.download = snapshotName(camera.id, new Date(picture.takenMs || Date.now()));
+  link.download = snapshotName(camera.id, new Date(newest.takenMs || Date.now()));
   link.click();
   // Once the browser has begun to save.
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
   return true;
+}
+
+interface Snapshot {
+  jpeg: Blob;
+  takenMs: number;
+}
+
+async function playing(camera: Camera): Promise<Snapshot | undefined> {
+  const video = camera.player.value?.video;
+  const jpeg = video === undefined ? undefined : await jpegOf(video);
+  return jpeg && { jpeg: new Blob([jpeg], { type: JPEG }), takenMs: Date.now() };
+}
+
+async function received(wall: Wall, camera: Camera): Promise<Snapshot | undefined> {
+  const picture = await wall.picture(camera);
+  if (picture === undefined) return undefined;
+  const signal = AbortSignal.timeout(SOURCE_MS);
+  const source = await restSource(camera.id).fetch(Number(picture.seq), signal).catch(() => "gone" as const);
+  return { jpeg: source === "gone" ? new Blob([picture.jpeg], { type: JPEG }) : source, takenMs: picture.takenMs };
 }
 
 /** `door-2026-11-21-14-03-22.jpg`, by this machine's clock. */
@@ -45,6 +66,13 @@ export async function toggleFullscreen(element: HTMLElement): Promise<void> {
 export async function togglePictureInPicture(camera: Camera): Promise<void> {
   if (camera.floating.value) {
     await document.exitPictureInPicture();
+    return;
+  }
+  const playing = camera.player.value?.video;
+  if (playing !== undefined) {
+    await playing.requestPictureInPicture();
+    playing.addEventListener("leavepictureinpicture", () => camera.floating.set(false), { once: true });
+    camera.floating.set(true);
     return;
   }
   const video = document.createElement("video");

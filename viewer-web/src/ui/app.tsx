@@ -12,6 +12,7 @@ import { Empty } from "./empty.tsx";
 import { Head } from "./head.tsx";
 import { Help } from "./help.tsx";
 import { Mosaic } from "./mosaic.tsx";
+import { SetUp } from "./set-up.tsx";
 import { useKeys } from "./use-keys.ts";
 
 export function App({ wall, route, arrangement }: { wall: Wall; route: Route; arrangement: Arrangement }): JSX.Element {
@@ -39,7 +40,7 @@ export function App({ wall, route, arrangement }: { wall: Wall; route: Route; ar
     arrangement.keepLayout(chosen);
     route.layout(chosen);
   };
-  useKeys({ wall, route, cameras, large, onMove, onLayout, onHelp: () => setHelp(true) });
+  useKeys({ wall, route, cameras: place.setup ? [] : cameras, large, away: place.setup, onMove, onLayout, onHelp: () => setHelp(true) });
 
   return (
     <div class="viewer" data-testid="viewer" data-link={link.phase} data-transport={link.phase === "live" ? link.kind : ""}>
@@ -49,7 +50,9 @@ export function App({ wall, route, arrangement }: { wall: Wall; route: Route; ar
         layout={layout}
         filter={place.filter}
         capturePage={capturePage}
-        onAll={large === undefined ? undefined : () => route.show(undefined)}
+        setup={place.setup}
+        onAll={large === undefined && !place.setup ? undefined : () => route.show(undefined)}
+        onSetUp={() => route.setUp()}
         onLayout={onLayout}
         onFilter={(filter) => route.filter(filter)}
         onHelp={() => setHelp(true)}
@@ -58,19 +61,25 @@ export function App({ wall, route, arrangement }: { wall: Wall; route: Route; ar
         <News wall={wall} />
       </p>
       <main>
-        {cameras.length > 0 && <Mosaic wall={wall} cameras={cameras} large={large} layout={layout} onToggle={(camera) => route.show(camera === large ? undefined : camera.id)} onMove={onMove} />}
-        {all.length > 0 && cameras.length === 0 && (
-          <section class="notice" data-testid="no-match">
-            <h2>No camera is called “{place.filter}”</h2>
-            <p>
-              <button class="button" type="button" onClick={() => route.filter("")}>
-                Show all {all.length}
-              </button>
-            </p>
-          </section>
+        {place.setup ? (
+          <SetUp wall={wall} capturePage={capturePage} />
+        ) : (
+          <>
+            {cameras.length > 0 && <Mosaic wall={wall} cameras={cameras} large={large} layout={layout} onToggle={(camera) => route.show(camera === large ? undefined : camera.id)} onMove={onMove} />}
+            {all.length > 0 && cameras.length === 0 && (
+              <section class="notice" data-testid="no-match">
+                <h2>No camera is called “{place.filter}”</h2>
+                <p>
+                  <button class="button" type="button" onClick={() => route.filter("")}>
+                    Show all {all.length}
+                  </button>
+                </p>
+              </section>
+            )}
+            {known && all.length === 0 && <Empty capturePage={capturePage ?? onPort(8080)} onSetUp={() => route.setUp()} />}
+          </>
         )}
-        {known && all.length === 0 && <Empty capturePage={capturePage ?? onPort(8080)} />}
-        {!known && trouble !== undefined && (
+        {!known && !place.setup && trouble !== undefined && (
           <section class="notice" data-testid="unreachable">
             <h2>The server cannot be reached</h2>
             <p>{trouble} This page keeps trying and goes on by itself.</p>

@@ -3,13 +3,13 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 
-export function Empty({ capturePage }: { capturePage: URL }): JSX.Element {
+export function Empty({ capturePage, onSetUp }: { capturePage: URL; onSetUp: () => void }): JSX.Element {
   const phone = new URL("?camera=door", capturePage);
   const push = `ffmpeg -re -f lavfi -i testsrc=size=640x480:rate=30 -f mpjpeg ${new URL("publish/test", capturePage).href}`;
   return (
     <section class="empty" data-testid="empty">
       <h2>No cameras yet</h2>
-      <p>They appear here by themselves as soon as they send. Two ways to add one:</p>
+      <p>They appear here by themselves as soon as they send. Three ways to add one:</p>
       <ol>
         <li>
           <h3>This computer, or a phone</h3>
@@ -22,8 +22,15 @@ export function Empty({ capturePage }: { capturePage: URL }): JSX.Element {
           </p>
         </li>
         <li>
+          <h3>An IP camera</h3>
+          <p>One that speaks RTSP or MJPEG; framecast connects to it while somebody watches.</p>
+          <button class="button" type="button" data-testid="setup-link" onClick={onSetUp}>
+            Set an IP camera up
+          </button>
+        </li>
+        <li>
           <h3>Anything that ffmpeg reads</h3>
-          <p>This sends a test picture; put a file, a device or a network camera in its place.</p>
+          <p>This sends a test picture; put a file or a device in its place.</p>
           <Command text={push} />
         </li>
       </ol>

@@ -13,14 +13,17 @@ interface HeadToolsProps {
   filter: string;
   /** Nothing to lay out or to filter. */
   empty: boolean;
+  /** Cameras are being set up. */
+  setup: boolean;
   onLayout: (layout: Layout) => void;
   onFilter: (filter: string) => void;
+  onSetUp: () => void;
   onHelp: () => void;
 }
 
 const LABELS: Record<Layout, string> = { auto: "As many as fit (0)", 1: "One at a time (1)", 4: "Four at a time (2)", 9: "Nine at a time (3)", 16: "Sixteen at a time (4)" };
 
-export function HeadTools({ wall, layout, filter, empty, onLayout, onFilter, onHelp }: HeadToolsProps): JSX.Element {
+export function HeadTools({ wall, layout, filter, empty, setup, onLayout, onFilter, onSetUp, onHelp }: HeadToolsProps): JSX.Element {
   return (
     <div class="head-tools" role="toolbar" aria-label="Tools for all cameras" data-testid="head-tools">
       {!empty && (
@@ -44,6 +47,7 @@ export function HeadTools({ wall, layout, filter, empty, onLayout, onFilter, onH
           </div>
         </>
       )}
+      <Tool label="Set cameras up" sign="cameras" pressed={setup} testId="setup-open" onClick={onSetUp} />
       <PanelButton wall={wall} />
       <QrButton taken={() => wall.cameras.value.map(({ id }) => id)} />
       <Tool label="Keys (?)" sign="help" testId="help" onClick={onHelp} />

@@ -16,15 +16,18 @@ interface HeadProps {
   layout: Layout;
   filter: string;
   capturePage: URL | undefined;
-  /** Set while one camera is shown large. */
+  /** Cameras are being set up. */
+  setup: boolean;
+  /** Set while one camera is shown large, and while cameras are set up. */
   onAll: (() => void) | undefined;
   onLayout: (layout: Layout) => void;
   onFilter: (filter: string) => void;
+  onSetUp: () => void;
   onHelp: () => void;
 }
 
 export function Head(props: HeadProps): JSX.Element {
-  const { wall, cameras, capturePage, onAll } = props;
+  const { wall, cameras, capturePage, setup, onAll } = props;
   return (
     <header class="viewer-head">
       <h1>
@@ -40,8 +43,8 @@ export function Head(props: HeadProps): JSX.Element {
           <Count cameras={cameras} />
         )}
       </p>
-      <HeadTools {...props} empty={cameras.length === 0} />
-      {capturePage !== undefined && cameras.length > 0 && (
+      <HeadTools {...props} empty={cameras.length === 0 || setup} />
+      {capturePage !== undefined && cameras.length > 0 && !setup && (
         <a class="add" href={capturePage.href} target="_blank" rel="noreferrer" data-testid="add-camera">
           Add a camera
         </a>

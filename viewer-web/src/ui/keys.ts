@@ -43,7 +43,8 @@ export function stepped(index: number, step: Step, count: number, columns: numbe
   return to >= 0 && to < count ? to : index;
 }
 
-/** Whether keys belong to what has the focus: a text field, a choice, a dialog. */
+/** Whether keys belong to what has the focus, a text field or a choice, or to a dialog, which may have lost it. */
 export function isBusy(target: EventTarget | null): boolean {
+  if (document.querySelector("dialog:modal") !== null) return true;
   return target instanceof Element && target.closest("input, textarea, select, dialog, [contenteditable]") !== null;
 }

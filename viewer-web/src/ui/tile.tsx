@@ -2,14 +2,16 @@
 
 import { Dot, useTick, type Tone } from "@framecast/shared/components";
 import { useObservable } from "@framecast/shared/observable";
-import { formatAge, formatRate } from "@framecast/shared/words";
+import { formatAge, formatRate, sentence } from "@framecast/shared/words";
 import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import type { Camera } from "../camera.ts";
 import type { Wall } from "../wall.ts";
+import type { PlayState } from "../video/player.ts";
+import { usePlay } from "../video/use-play.ts";
 import type { Sight } from "./sight.ts";
 import { TileTools } from "./tile-tools.tsx";
-import { describeBadge, describeOffline, describeQuality } from "./wording.ts";
+import { describeBadge, describeOffline, describePlay, describeQuality, describeWaiting } from "./wording.ts";
 
 export interface TileProps {
   camera: Camera;
@@ -33,23 +35,31 @@ export function Tile(props: TileProps): JSX.Element {
   const floating = useObservable(camera.floating);
   const element = useRef<HTMLLIElement>(null);
   const place = useRef<HTMLSpanElement>(null);
+  const { player, state } = usePlay(camera);
   useTick(500);
 
   useEffect(() => {
     place.current?.append(camera.canvas);
-  }, [camera]);
+    if (player !== undefined) place.current?.append(player.stage);
+  }, [camera, player]);
   useEffect(
     // A camera in a window of its own is in sight wherever its tile is.
     () => (element.current === null ? undefined : sight.watch(element.current, floating, (interest) => wall.want(camera, interest))),
     [camera, floating],
   );
 
+  // What is no longer drawn is out of sight, unless it has a window of its own.
+  useEffect(() => () => wall.want(camera, { visible: camera.floating.value, width: 0, fps: undefined }), [camera]);
+
   const connected = link.phase === "live";
-  const live = connected && info.online;
+  const playing = state?.phase === "playing";
+  // Video comes on a connection of its own. A picture of a camera that may not play is not live, whatever the camera is.
+  const live = playing || (connected && info.online && (state === undefined || state.phase === "jpeg"));
   const age = camera.ageMs;
   const { width, height } = camera.size;
-  const tone: Tone = !connected ? "wait" : info.online ? "live" : "bad";
+  const tone: Tone = playing ? "live" : !connected || state?.phase === "opening" || state?.phase === "resting" ? "wait" : info.online && state?.phase !== "waiting" ? "live" : "bad";
   const quality = describeQuality(camera.quality);
+  const way = describePlay(camera.play);
   return (
     <li
       ref={element}
@@ -64,27 +74,30 @@ export function Tile(props: TileProps): JSX.Element {
       data-fps={camera.fps.toFixed(1)}
       data-age-ms={age === undefined ? "" : Math.round(age)}
       data-quality={camera.quality ?? ""}
+      data-play={camera.play ?? ""}
+      data-phase={state?.phase ?? ""}
     >
       <div class="tile-stage">
         <button class="tile-picture" type="button" aria-pressed={large} aria-label={`${camera.title}: ${large ? "show all cameras" : "show large"}`} onClick={onToggle}>
           <span class="tile-place" ref={place} data-dim={!live} />
         </button>
         {/* Whatever stands on the picture is a sibling of its button, not inside: the button has a name of its own. */}
-        {live && camera.hasPicture && <Badge camera={camera} />}
+        {(live || state?.phase === "resting") && camera.hasPicture && <Badge camera={camera} />}
         {width > 0 && (
-          <span class="tile-badge tile-format figure" title="Size of the pictures, and the quality in use, which follows the size shown and the connection" data-testid="format">
+          <span class="tile-badge tile-format figure" title={way === undefined ? "Size of the pictures, and the quality in use, which follows the size shown and the connection" : way.detail} data-testid="format">
             {width}×{height}
+            {way !== undefined && <span data-testid="play"> {way.title}</span>}
             {quality !== "" && <span data-testid="quality"> {quality}</span>}
           </span>
         )}
-        <Overlay camera={camera} wall={wall} connected={connected} />
+        <Overlay camera={camera} wall={wall} connected={connected} state={state} />
         <TileTools {...props} />
       </div>
       <div class="tile-caption">
         <h2 class="tile-name">
           <Dot tone={tone} />
           <span class="tile-title" title={info.name === "" ? camera.id : `${info.name} (${camera.id})`}>{camera.title}</span>
-          <span class="unseen">{info.online ? " online" : " offline"}</span>
+          <span class="unseen">{info.online || playing ? " online" : " offline"}</span>
         </h2>
         <p class="tile-figures figure" data-testid="tile-figures">
           <span class="tile-fps">{live ? `${Math.round(camera.fps)} fps` : "–"}</span>
@@ -109,12 +122,26 @@ function Badge({ camera }: { camera: Camera }): JSX.Element {
 }
 
 /** Words on the picture, where the picture does not speak for itself. */
-function Overlay({ camera, wall, connected }: { camera: Camera; wall: Wall; connected: boolean }): JSX.Element | null {
+function Overlay({ camera, wall, connected, state }: { camera: Camera; wall: Wall; connected: boolean; state: PlayState | undefined }): JSX.Element | null {
   const info = useObservable(camera.info);
   const age = camera.ageMs;
+  if (state?.phase === "playing") return null;
   if (!connected) {
     const detail = camera.hasPicture ? `This is the last picture${age === undefined ? "" : `, ${formatAge(age)} old`}.` : "";
     return <Words title="No connection to the server" detail={detail} shown={camera.hasPicture} />;
+  }
+  const last = camera.hasPicture && age !== undefined ? `This is the last picture, ${formatAge(age)} old.` : "";
+  switch (state?.phase) {
+    case "opening":
+      return <Words title="Connecting to the camera" detail={info.online ? "" : sentence(info.reason ?? "")} last={last} shown={camera.hasPicture} />;
+    case "waiting":
+      return <Words {...describeWaiting(state.reason, state.atMs - performance.now())} last={last} shown={camera.hasPicture} />;
+    case "resting":
+      return camera.hasPicture ? null : <Words title="Waiting for a picture" detail="So many cameras play already that this one shows stills." shown={false} />;
+    case "idle":
+      return null;
+    case "jpeg":
+    case undefined:
   }
   if (!info.online) {
     const words = describeOffline(info, (wall.serverNowUs() ?? Date.now() * 1000) / 1000);
@@ -123,11 +150,12 @@ function Overlay({ camera, wall, connected }: { camera: Camera; wall: Wall; conn
   return camera.hasPicture ? null : <Words title="Waiting for the first picture" detail="" shown={false} />;
 }
 
-function Words({ title, detail, shown }: { title: string; detail: string; shown: boolean }): JSX.Element {
+function Words({ title, detail, last = "", shown }: { title: string; detail: string; last?: string; shown: boolean }): JSX.Element {
   return (
     <span class="tile-words" data-over-picture={shown} data-testid="tile-words">
       <strong class="figure">{title}</strong>
       {detail !== "" && <span>{detail}</span>}
+      {last !== "" && <span class="figure">{last}</span>}
     </span>
   );
 }

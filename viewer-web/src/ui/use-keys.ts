@@ -14,17 +14,19 @@ interface KeyProps {
   /** As shown, in this order. */
   cameras: readonly Camera[];
   large: Camera | undefined;
+  /** Another view than the wall is shown; there, keys only lead back. */
+  away: boolean;
   onMove: (id: string, target: string) => void;
   onLayout: (layout: Layout) => void;
   onHelp: () => void;
 }
 
-export function useKeys({ wall, route, cameras, large, onMove, onLayout, onHelp }: KeyProps): void {
+export function useKeys({ wall, route, cameras, large, away, onMove, onLayout, onHelp }: KeyProps): void {
   useEffect(() => {
     const onKey = (event: KeyboardEvent): void => {
       if (event.defaultPrevented || isBusy(event.target)) return;
       const deed = deedOf(event);
-      if (deed === undefined) return;
+      if (deed === undefined || (away && deed.do !== "back" && deed.do !== "help")) return;
       const camera = large ?? focused(cameras);
       switch (deed.do) {
         case "step":
@@ -42,7 +44,7 @@ export function useKeys({ wall, route, cameras, large, onMove, onLayout, onHelp 
           onLayout(deed.layout);
           break;
         case "back":
-          if (large === undefined) return;
+          if (large === undefined && !away) return;
           route.show(undefined);
           break;
         case "filter":
@@ -87,7 +89,7 @@ export function useKeys({ wall, route, cameras, large, onMove, onLayout, onHelp 
 
     window.addEventListener("keydown", onKey);
     return () => window.removeEventListener("keydown", onKey);
-  }, [wall, route, cameras, large, onMove, onLayout, onHelp]);
+  }, [wall, route, cameras, large, away, onMove, onLayout, onHelp]);
 }
 
 /** The camera whose tile has the focus. */

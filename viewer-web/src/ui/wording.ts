@@ -4,6 +4,7 @@ import type { Tone } from "@framecast/shared/components";
 import { formatAge, formatDuration, formatSince, sentence } from "@framecast/shared/words";
 import type { CameraInfo } from "../feed/feed.ts";
 import type { FeedKind, LinkState } from "../feed/link.ts";
+import type { Rung } from "../video/way.ts";
 
 export interface LinkWording {
   tone: Tone;
@@ -42,6 +43,27 @@ const QUALITIES: Record<string, string> = { source: "source", high: "high", medi
 /** The rung in use; empty where the server does not say, or says one that this page does not know. */
 export function describeQuality(quality: string | undefined): string {
   return QUALITIES[quality ?? ""] ?? "";
+}
+
+const PLAYS: Record<Rung, { title: string; detail: string }> = {
+  whep: { title: "WebRTC", detail: "The camera's own video, over WebRTC" },
+  hls: { title: "HLS", detail: "The camera's own video, over low-latency HLS" },
+  jpeg: { title: "JPEG", detail: "Pictures that the server makes of the camera's video" },
+};
+
+/** How a camera's video comes; `undefined` for cameras that have none. */
+export function describePlay(rung: Rung | undefined): { title: string; detail: string } | undefined {
+  return rung === undefined ? undefined : PLAYS[rung];
+}
+
+/** What stands on the picture of a camera whose video is not to be had now. */
+export function describeWaiting(reason: string, leftMs: number): { title: string; detail: string } {
+  const seconds = Math.max(0, Math.ceil(leftMs / 1000));
+  const full = /at capacity/i.test(reason);
+  const again = seconds > 0 ? `Trying again in ${seconds} s.` : "Trying again.";
+  // The title says so already.
+  const why = reason.replace(/^camera \S+ is offline: /i, "");
+  return { title: full ? "All seats are taken" : "Offline", detail: `${sentence(why)} ${again}`.trim() };
 }
 
 export function describeCameras(online: number, all: number): string {

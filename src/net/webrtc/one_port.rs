@@ -1,4 +1,4 @@
-//! One UDP port for the ICE, DTLS and SCTP of every publisher.
+//! One UDP port for the ICE, DTLS, SCTP and SRTP of every publisher and viewer.
 //!
 //! The real socket, the task that reads it, and the sending side. Who gets a datagram is decided in
 //! [`routes`](super::routes); what a session does with it is the business of the `webrtc` crate,

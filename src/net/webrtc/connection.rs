@@ -1,18 +1,22 @@
 //! How a peer connection of the `webrtc` crate is set up here, and how it ends.
 //!
 //! Belongs here: the crate's settings, its callbacks, the place on the port. Does not: the offer,
-//! the answer, and what happens on the channels, which is the [`session`](super::session)'s.
+//! the answer, and what is sent, which are those of `ingest` and `view`.
 
 use std::{sync::Arc, time::Duration};
 
 use rand::distr::{Alphanumeric, SampleString as _};
 use rtc::{
     ice::mdns::MulticastDnsMode,
-    peer_connection::{configuration::setting_engine::SctpMaxMessageSize, transport::RTCDtlsRole},
+    interceptor::Registry,
+    peer_connection::{
+        configuration::{media_engine::MediaEngine, setting_engine::SctpMaxMessageSize},
+        transport::RTCDtlsRole,
+    },
 };
 use tokio::sync::{mpsc, watch};
 use webrtc::{
-    data_channel::{DataChannel, RTCDataChannelInit},
+    data_channel::DataChannel,
     peer_connection::{
         PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCPeerConnectionState,
         SettingEngine, SettingEngineBuilder,
@@ -20,18 +24,30 @@ use webrtc::{
 };
 
 use super::{
-    one_port::{Registration, Shared},
+    one_port::{Port, Registration},
     routes::Peer,
     runtime::SessionRuntime,
-    session::AnswerError,
 };
 
-/// Silence after which ICE says `disconnected`, the time from then to `failed`, and the distance of
-/// checks that keep an idle path open. A publisher that vanished is noticed in about 4 s (30 s by
-/// default).
-const ICE_DISCONNECTED: Duration = Duration::from_millis(1500);
-const ICE_FAILED: Duration = Duration::from_secs(3);
-const ICE_KEEPALIVE: Duration = Duration::from_millis(500);
+/// How soon a peer that vanished is noticed.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// Silence after which ICE says `disconnected`.
+    pub disconnected: Duration,
+    /// From then to `failed`.
+    pub failed: Duration,
+    /// Between the checks that keep an idle path open.
+    pub keepalive: Duration,
+}
+
+/// What a connection is for.
+#[expect(missing_debug_implementations, reason = "the crate's parts have none")]
+pub struct Purpose {
+    /// How soon a peer that vanished is noticed.
+    pub patience: Patience,
+    /// Codecs, and what is done to RTP on its way; `None` where there are data channels only.
+    pub media: Option<(MediaEngine, Registry)>,
+}
 
 /// Channels of the page waiting to be taken. One is used at a time; further ones are closed.
 const WAITING_CHANNELS: usize = 4;
@@ -42,60 +58,51 @@ const UFRAG_LEN: usize = 16;
 const PASSWORD_LEN: usize = 32;
 
 /// Longest wait for a connection or a channel to say goodbye.
-pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
-
-/// How the server's channel treats loss. It is unordered in either case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reliability {
-    /// A message is repeated until it is this old (`maxPacketLifeTime`).
-    LifetimeMs(u16),
-    /// A message is repeated this often (`maxRetransmits`).
-    Retransmits(u16),
-}
-
-impl Default for Reliability {
-    /// 150 ms: every 40 KB frame arrives at 5 % packet loss, and no frame is shown later than it is
-    /// worth.
-    fn default() -> Self {
-        Self::LifetimeMs(150)
-    }
-}
-
-impl Reliability {
-    pub(super) fn init(self) -> RTCDataChannelInit {
-        let (lifetime, retransmits) = match self {
-            Reliability::LifetimeMs(ms) => (Some(ms), None),
-            Reliability::Retransmits(n) => (None, Some(n)),
-        };
-        RTCDataChannelInit {
-            ordered: false,
-            max_packet_life_time: lifetime,
-            max_retransmits: retransmits,
-            ..RTCDataChannelInit::default()
-        }
-    }
-}
+pub const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// The port has as many sessions as it takes.
 #[derive(Debug, thiserror::Error)]
-#[error("the server has as many WebRTC publishers as it takes")]
+#[error("the server has as many WebRTC connections as it takes")]
 pub struct Full;
 
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The port has as many sessions as it takes.
+    #[error(transparent)]
+    Full(#[from] Full),
+    /// The crate's words.
+    #[error(transparent)]
+    Crate(#[from] webrtc::error::Error),
+}
+
 /// A peer connection with its place on the port. Dropping it ends its tasks and frees the place.
-pub(super) struct Connection {
-    pub(super) peer: Box<dyn PeerConnection>,
-    pub(super) place: Registration,
+pub struct Connection {
+    /// The crate's connection.
+    pub peer: Box<dyn PeerConnection>,
+    place: Registration,
     /// Channels that the page opened.
-    pub(super) offered: mpsc::Receiver<Arc<dyn DataChannel>>,
-    pub(super) state: watch::Receiver<RTCPeerConnectionState>,
+    pub offered: mpsc::Receiver<Arc<dyn DataChannel>>,
+    /// How far it is.
+    pub state: watch::Receiver<RTCPeerConnectionState>,
     /// Whether the connection's task has ended, by whatever cause.
-    pub(super) stopped: watch::Receiver<bool>,
+    pub stopped: watch::Receiver<bool>,
     _tasks: Tasks,
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection").field("place", &self.place).finish_non_exhaustive()
+    }
 }
 
 impl Connection {
     /// Sets up a connection that answers on the port.
-    pub(super) async fn open(port: &Arc<Shared>) -> Result<Self, AnswerError> {
+    ///
+    /// # Errors
+    /// See [`OpenError`]. Nothing of the attempt stays behind.
+    pub async fn open(port: &Port, purpose: Purpose) -> Result<Self, OpenError> {
+        let port = port.shared();
         let ufrag = Alphanumeric.sample_string(&mut rand::rng(), UFRAG_LEN);
         let password = Alphanumeric.sample_string(&mut rand::rng(), PASSWORD_LEN);
         let peer = Peer::new(ufrag.clone(), &password);
@@ -113,14 +120,30 @@ impl Connection {
         if port.speaks_v6() {
             placeholders.push("[::1]:0");
         }
-        let peer = PeerConnectionBuilder::new()
-            .with_setting_engine(settings(ufrag, password))
+        let mut builder = PeerConnectionBuilder::new();
+        if let Some((codecs, interceptors)) = purpose.media {
+            builder = builder.with_media_engine(codecs).with_interceptor_registry(interceptors);
+        }
+        let peer = builder
+            .with_setting_engine(settings(ufrag, password, purpose.patience))
             .with_runtime(tasks.0.clone())
             .with_handler(Arc::new(Handler { state: state_tx, offered: offered_tx }))
             .with_udp_addrs(placeholders)
             .build()
             .await?;
         Ok(Self { peer: Box::new(peer), place, offered, state, stopped, _tasks: tasks })
+    }
+
+    /// Whether the peer has reached the port.
+    #[must_use]
+    pub fn is_proven(&self) -> bool {
+        self.place.peer.is_proven()
+    }
+
+    /// Reads so far that brought pieces of messages; the kernel may join several datagrams in one.
+    #[must_use]
+    pub fn data_packets(&self) -> u64 {
+        self.place.peer.data_packets()
     }
 }
 
@@ -135,17 +158,18 @@ impl Drop for Tasks {
 
 /// Closing takes the connection's lock, which the caller must not wait for; the channel is kept
 /// until then.
-pub(super) fn close_later(channel: Arc<dyn DataChannel>) {
+pub fn close_later(channel: Arc<dyn DataChannel>) {
     tokio::spawn(async move {
         let closed = tokio::time::timeout(CLOSE_TIMEOUT, channel.close()).await;
         tracing::debug!(?closed, "closed a data channel");
     });
 }
 
-fn settings(ufrag: String, password: String) -> SettingEngine {
+fn settings(ufrag: String, password: String, patience: Patience) -> SettingEngine {
+    let Patience { disconnected, failed, keepalive } = patience;
     SettingEngineBuilder::new()
         .with_ice_credentials(ufrag, password)
-        .with_ice_timeouts(Some(ICE_DISCONNECTED), Some(ICE_FAILED), Some(ICE_KEEPALIVE))
+        .with_ice_timeouts(Some(disconnected), Some(failed), Some(keepalive))
         .with_multicast_dns_mode(MulticastDnsMode::Disabled)
         // The browser starts the handshake as soon as it has a path: 410 → 126 ms to the open
         // channel.

@@ -1,0 +1,160 @@
+// IP cameras on the viewer page: a real RTSP camera, the real server, Chromium's own decoders.
+
+import { readFile } from "node:fs/promises";
+import type { Page } from "playwright-core";
+import { expect } from "vitest";
+import { ages, percentile } from "./burnt-clock.ts";
+import { withCameras } from "./cameras.ts";
+import { IpCamera, setUp } from "./ip-camera.ts";
+import { expectAccessible, screenshot } from "./looks.ts";
+import { freePort, type Server } from "./server.ts";
+import { eventually, staged, viewerStats, type Stage } from "./stage.ts";
+
+const tile = (camera: string): string => `[data-testid=tile][data-camera=${camera}]`;
+
+async function ipCamera(stage: Stage, ...options: string[]): Promise<IpCamera> {
+  const camera = await IpCamera.start(...options);
+  stage.closes(() => camera.unplug());
+  return camera;
+}
+
+/** A camera that is set up and connected only while somebody watches. */
+async function withIpCamera(stage: Stage, server: Server, id: string, ...options: string[]): Promise<IpCamera> {
+  const camera = await ipCamera(stage, ...options);
+  await setUp(server, id, { name: `The ${id}`, source: { type: "rtsp", url: camera.url.href } });
+  return camera;
+}
+
+async function plays(page: Page, camera: string, rung: string, withinMs = 20_000): Promise<void> {
+  await page.locator(`${tile(camera)}[data-play=${rung}]`).waitFor({ timeout: withinMs });
+}
+
+/** Frames of the JPEG stream that the server sent to this page. */
+async function jpegsSent(page: Page, camera: string): Promise<number> {
+  return (await viewerStats(page)).cameras[camera]?.served?.sent ?? 0;
+}
+
+const unexpected = (errors: readonly string[]): string[] => errors.filter((error) => !error.includes("Failed to load resource"));
+
+staged("an IP camera plays over WebRTC by itself, beside a webcam, and sends no JPEGs meanwhile", async (stage) => {
+  const server = await stage.server();
+  await withIpCamera(stage, server, "gate", "--size", "1280x720", "--fps", "30");
+  await withCameras(server, { webcam: {} }, async () => {
+    const startMs = performance.now();
+    const page = await stage.page("viewer", server.view);
+    await plays(page, "gate", "whep");
+    console.log(`WebRTC: first picture ${(performance.now() - startMs).toFixed(0)} ms after opening the page, camera not connected before`);
+    await eventually("figures", async () => {
+      const gate = (await viewerStats(page)).cameras["gate"];
+      return gate !== undefined && gate.fps > 25 && gate.kilobytesPerSecond > 20 && gate.width === 1280 && gate.ageP50 !== null;
+    });
+    expect((await viewerStats(page)).cameras["webcam"]?.fps).toBeGreaterThan(7);
+    expect(await page.locator(`${tile("gate")} [data-testid=play]`).innerText()).toContain("WebRTC");
+    expect(await page.locator(`${tile("gate")} [data-testid=badge]`).innerText()).toBe("LIVE");
+    expect(await page.locator(`${tile("gate")} [data-testid=tile-words]`).count()).toBe(0);
+    const measured = await ages(page, "gate", 4);
+    console.log(`WebRTC: ${measured.length / 4} pictures a second; glass to glass p50 ${percentile(measured, 0.5).toFixed(0)} ms, p95 ${percentile(measured, 0.95).toFixed(0)} ms`);
+    expect(percentile(measured, 0.5)).toBeLessThan(250);
+    const sent = await jpegsSent(page, "gate");
+    await page.waitForTimeout(6_000);
+    expect(await jpegsSent(page, "gate")).toBe(sent);
+    await screenshot(page, "ip-camera-webrtc-laptop");
+    await expectAccessible(page);
+
+    await page.hover(tile("gate"));
+    const [download] = await Promise.all([page.waitForEvent("download"), page.locator(`${tile("gate")} [data-testid=snapshot]`).click()]);
+    const saved = await readFile(await download.path());
+    expect([saved[0], saved[1], saved.length > 5_000]).toEqual([0xff, 0xd8, true]);
+    await page.locator(`${tile("gate")} [data-testid=pip]`).click();
+    await page.locator(`${tile("gate")} [data-testid=pip][aria-pressed=true]`).waitFor();
+    expect(await page.evaluate(() => (document.pictureInPictureElement as HTMLVideoElement | null)?.videoWidth)).toBe(1280);
+    await page.evaluate(() => document.exitPictureInPicture());
+
+    // Out of sight it is let go.
+    await page.goto(new URL("#setup", server.view).href);
+    await page.getByTestId("setup-list").waitFor();
+    await eventually("nobody watches", async () => ((await (await fetch(new URL("/api/cameras/gate", server.view))).json()) as { viewers: number; video: { viewers: number } | null }).video?.viewers === 0);
+  });
+  expect(unexpected(stage.errors)).toEqual([]);
+});
+
+staged("low-latency HLS plays where it is asked for, close to the live edge", async (stage) => {
+  const server = await stage.server();
+  await withIpCamera(stage, server, "gate", "--size", "1280x720", "--fps", "30");
+  const page = await stage.page("viewer", new URL("?play=hls", server.view));
+  await plays(page, "gate", "hls");
+  await page.waitForTimeout(8_000);
+  const measured = await ages(page, "gate", 5);
+  const stats = (await viewerStats(page)).cameras["gate"];
+  console.log(`HLS: ${measured.length / 5} pictures a second; glass to glass p50 ${percentile(measured, 0.5).toFixed(0)} ms, p95 ${percentile(measured, 0.95).toFixed(0)} ms; shown as ${stats?.ageP50?.toFixed(0)} ms, ${stats?.kilobytesPerSecond.toFixed(0)} kB/s`);
+  expect(percentile(measured, 0.5)).toBeLessThan(1_500);
+  expect(stats?.fps).toBeGreaterThan(20);
+  expect(stats?.kilobytesPerSecond).toBeGreaterThan(20);
+  await screenshot(page, "ip-camera-hls-laptop");
+  expect(unexpected(stage.errors)).toEqual([]);
+});
+
+staged("a camera that is unplugged says so over its last picture, and plays again when it is back", async (stage) => {
+  const server = await stage.server();
+  const port = await freePort();
+  const first = await ipCamera(stage, "--port", String(port));
+  await setUp(server, "gate", { name: "Gate", source: { type: "rtsp", url: first.url.href } });
+  const page = await stage.page("viewer", server.view);
+  await plays(page, "gate", "whep");
+  await page.waitForTimeout(1_500);
+  await first.unplug();
+  await page.locator(`${tile("gate")}[data-phase=waiting]`).waitFor({ timeout: 30_000 });
+  const words = page.locator(`${tile("gate")} [data-testid=tile-words]`);
+  expect(await words.innerText()).toMatch(/Offline/);
+  await eventually("the last picture's age", async () => (await words.innerText()).includes("This is the last picture"));
+  await screenshot(page, "ip-camera-offline-laptop");
+  await expectAccessible(page);
+  await ipCamera(stage, "--port", String(port), "--size", "320x240");
+  await plays(page, "gate", "whep", 40_000);
+  await eventually("the new size", async () => (await viewerStats(page)).cameras["gate"]?.width === 320);
+  expect(unexpected(stage.errors)).toEqual([]);
+});
+
+staged("where no UDP gets through, HLS takes over", async (stage) => {
+  const server = await stage.server();
+  await withIpCamera(stage, server, "gate");
+  // As a network without UDP: no candidate is ever reached.
+  const page = await stage.page("viewer", server.view, { before: (page) => page.addInitScript(() => Object.defineProperty(globalThis, "RTCPeerConnection", { value: undefined })) });
+  await plays(page, "gate", "hls", 30_000);
+  expect(unexpected(stage.errors)).toEqual([]);
+});
+
+staged("tiles beyond what may play at a time show stills and their age", async (stage) => {
+  const server = await stage.server();
+  for (const id of ["one", "two"]) await withIpCamera(stage, server, id);
+  const page = await stage.page("viewer", new URL("?videos=1", server.view));
+  await eventually("one that plays and one that rests", async () => {
+    const phases = await page.locator("[data-testid=tile]").evaluateAll((tiles) => tiles.map((each) => (each as HTMLElement).dataset["phase"]));
+    return phases.includes("playing") && phases.includes("resting");
+  }, 20_000);
+  const resting = page.locator("[data-testid=tile][data-phase=resting]");
+  await eventually("a still", async () => /old$/.test((await resting.getByTestId("badge").allInnerTexts()).join()), 25_000);
+  await screenshot(page, "ip-camera-stills-laptop");
+  expect(unexpected(stage.errors)).toEqual([]);
+});
+
+staged("JPEGs of its video play where they are asked for", async (stage) => {
+  const server = await stage.server();
+  await withIpCamera(stage, server, "gate", "--size", "320x240");
+  const page = await stage.page("viewer", new URL("?play=jpeg", server.view));
+  await plays(page, "gate", "jpeg");
+  await eventually("pictures at the rate of the camera's setting", async () => {
+    const gate = (await viewerStats(page)).cameras["gate"];
+    return gate !== undefined && gate.fps > 3 && gate.width === 320;
+  });
+  expect(await page.locator(`${tile("gate")} [data-testid=play]`).innerText()).toContain("JPEG");
+  expect(stage.errors).toEqual([]);
+});
+
+staged("what the browser cannot play is said in words", async (stage) => {
+  const server = await stage.server();
+  await withIpCamera(stage, server, "gate", "--codec", "h265", "--size", "320x240");
+  const page = await stage.page("viewer", server.view);
+  await eventually("words about H.265", async () => (await page.locator(`${tile("gate")} [data-testid=tile-words]`).allInnerTexts()).join().includes("H.265"), 30_000);
+  expect(unexpected(stage.errors)).toEqual([]);
+});

@@ -1,0 +1,196 @@
+// One camera's video on this page: opens ways, changes over to better ones, keeps its last picture. Which way is
+// next, the ladder says.
+
+import { Observable } from "@framecast/shared/observable";
+import { Releases } from "@framecast/shared/releases";
+import type { Listed } from "../listing.ts";
+import { Attempt, type AttemptWord } from "./attempt.ts";
+import { PlayLadder, type PlayChoice, type Step } from "./ladder.ts";
+import { VideoMeter } from "./meter.ts";
+import { codecName, whyNot } from "./support.ts";
+import type { OpenWay, Rung, VideoRung, WayEnd, WayFigures } from "./way.ts";
+
+export type PlayState =
+  /** Nobody looks. */
+  | { phase: "idle" }
+  /** In sight, and others play already, as many as the page can. */
+  | { phase: "resting" }
+  | { phase: "opening"; rung: VideoRung }
+  | { phase: "playing"; rung: VideoRung }
+  /** The JPEG stream shows it. */
+  | { phase: "jpeg" }
+  /** `atMs`: when it is tried again, of `performance.now()`. */
+  | { phase: "waiting"; reason: string; atMs: number };
+
+/** `watch`: play it. `rest`: it is in sight, and may not play. */
+export type Wanted = "watch" | "rest" | "none";
+
+export interface PlayerEvents {
+  /** Whether the camera's JPEG stream is wanted. */
+  onJpeg: (wanted: boolean) => void;
+  /** What is on the screen of a video that is about to end. */
+  onLast: (video: HTMLVideoElement) => void;
+}
+
+/** A way that ends sooner after its first picture has failed. */
+const STEADY_MS = 5_000;
+const NO_FIGURES: WayFigures = { bytesPerSecond: 0, latencyMs: undefined };
+
+export class Player {
+  readonly state = new Observable<PlayState>({ phase: "idle" });
+  /** Where the video elements are; put into the tile. */
+  readonly stage: HTMLElement;
+  readonly meter = new VideoMeter();
+  readonly #camera: string;
+  readonly #ladder: PlayLadder;
+  readonly #open: OpenWay;
+  readonly #events: PlayerEvents;
+  /** Timers of the state of the moment. */
+  #timers = new Releases();
+  #current: Attempt | undefined;
+  /** A better way that is tried while another works. */
+  #beside: Attempt | undefined;
+  #better: Rung[] = [];
+  #sinceMs = 0;
+  #generation: number | undefined;
+  #wanted: Wanted = "none";
+
+  constructor(camera: string, choice: PlayChoice, open: OpenWay, events: PlayerEvents) {
+    this.#camera = camera;
+    this.#ladder = new PlayLadder(choice);
+    this.#open = open;
+    this.#events = events;
+    this.stage = document.createElement("span");
+    this.stage.className = "tile-videos";
+  }
+
+  /** The element that shows the camera; `undefined` while none does. */
+  get video(): HTMLVideoElement | undefined {
+    return this.state.value.phase === "playing" ? this.#current?.video : undefined;
+  }
+
+  get figures(): WayFigures {
+    return this.state.value.phase === "playing" ? (this.#current?.figures ?? NO_FIGURES) : NO_FIGURES;
+  }
+
+  want(wanted: Wanted): void {
+    if (wanted === this.#wanted) return;
+    this.#wanted = wanted;
+    if (wanted === "watch") return this.#take(this.#ladder.top);
+    this.#drop();
+    this.state.set({ phase: wanted === "rest" ? "resting" : "idle" });
+  }
+
+  /** What the server says of the camera. */
+  learned({ video }: Listed): void {
+    if (video === undefined) return;
+    const renewed = this.#generation !== undefined && this.#generation !== video.generation;
+    this.#generation = video.generation;
+    if (renewed) this.#ladder.renew();
+    for (const rung of ["whep", "hls"] as const) {
+      const why = whyNot(rung, video);
+      if (why !== undefined) this.#ladder.rule(rung, why);
+    }
+    const name = codecName(video.codec);
+    this.#ladder.rule("jpeg", video.codec === "h264" ? undefined : `This browser does not play ${name}: set the camera to H.264, or use another browser.`);
+    if (renewed) this.hurry();
+  }
+
+  /** Something may have changed for the better: not after the wait, but now. */
+  hurry(): void {
+    if (this.state.value.phase === "waiting") this.#take(this.#ladder.top);
+  }
+
+  close(): void {
+    this.want("none");
+    this.stage.remove();
+  }
+
+  #take(step: Step): void {
+    this.#drop();
+    if (step.do === "wait") {
+      this.state.set({ phase: "waiting", reason: step.reason, atMs: performance.now() + step.waitMs });
+      this.#timers.after(step.waitMs, () => this.#take(this.#ladder.top));
+    } else if (step.rung === "jpeg") {
+      this.state.set({ phase: "jpeg" });
+      this.#events.onJpeg(true);
+      this.#climbLater("jpeg");
+    } else {
+      this.state.set({ phase: "opening", rung: step.rung });
+      this.#current = this.#attempt(step.rung);
+    }
+  }
+
+  /** Ends all there is, and hands on its last picture. */
+  #drop(): void {
+    const { phase } = this.state.value;
+    if (phase === "playing" && this.#current !== undefined) this.#events.onLast(this.#current.video);
+    if (phase === "jpeg") this.#events.onJpeg(false);
+    this.#timers.close();
+    this.#timers = new Releases();
+    this.#current?.close();
+    this.#beside?.close();
+    this.#current = undefined;
+    this.#beside = undefined;
+  }
+
+  #attempt(rung: VideoRung): Attempt {
+    return new Attempt(rung, this.#camera, this.stage, this.#open, (attempt, word) => this.#heard(attempt, word));
+  }
+
+  #heard(attempt: Attempt, word: AttemptWord): void {
+    const isBeside = attempt === this.#beside;
+    if (!isBeside && attempt !== this.#current) return;
+    if (word.say === "playing") return isBeside ? this.#change(attempt) : this.#plays(attempt);
+    if (isBeside) this.#notBetter(attempt, word);
+    else this.#ended(attempt, word);
+  }
+
+  #plays(attempt: Attempt): void {
+    this.#sinceMs = performance.now();
+    attempt.show();
+    attempt.releases.add(this.meter.watch(attempt.video, () => attempt.figures.latencyMs));
+    this.state.set({ phase: "playing", rung: attempt.rung });
+    this.#climbLater(attempt.rung);
+  }
+
+  #ended(attempt: Attempt, end: WayEnd): void {
+    if (this.state.value.phase !== "playing") return this.#take(this.#ladder.after(attempt.rung, end));
+    const livedMs = performance.now() - this.#sinceMs;
+    this.#ladder.lived(attempt.rung, livedMs);
+    // What plays for a moment and ends, again and again, does not work.
+    this.#take(this.#ladder.after(attempt.rung, end.ending === "lost" && livedMs < STEADY_MS ? { ...end, ending: "failed" } : end));
+  }
+
+  /** The better way has its first picture: what worked until now goes, and nobody sees the change. */
+  #change(attempt: Attempt): void {
+    const before = this.#current;
+    this.#current = attempt;
+    this.#beside = undefined;
+    if (this.state.value.phase === "jpeg") this.#events.onJpeg(false);
+    this.#timers.close();
+    this.#timers = new Releases();
+    this.#plays(attempt);
+    before?.close();
+  }
+
+  #climbLater(rung: Rung): void {
+    const climb = this.#ladder.climb(rung);
+    if (climb === undefined) return;
+    this.#better = climb.rungs;
+    this.#timers.after(climb.afterMs, () => this.#climb(rung));
+  }
+
+  #climb(from: Rung): void {
+    const better = this.#better.shift();
+    if (better === undefined || better === "jpeg") return this.#climbLater(from);
+    this.#beside = this.#attempt(better);
+  }
+
+  #notBetter(attempt: Attempt, { ending, reason }: WayEnd): void {
+    attempt.close();
+    this.#beside = undefined;
+    if (ending === "unsupported") this.#ladder.rule(attempt.rung, reason);
+    this.#climb(this.#current?.rung ?? "jpeg");
+  }
+}

@@ -1,0 +1,14 @@
+// How a camera's video plays, for components.
+
+import { Observable, useObservable } from "@framecast/shared/observable";
+import type { Camera } from "../camera.ts";
+import type { Player, PlayState } from "./player.ts";
+
+const NONE = new Observable<PlayState | undefined>(undefined);
+
+/** `undefined` for a camera without video. */
+export function usePlay(camera: Camera): { player: Player | undefined; state: PlayState | undefined } {
+  const player = useObservable(camera.player);
+  const state = useObservable<PlayState | undefined>((player?.state as Observable<PlayState | undefined> | undefined) ?? NONE);
+  return { player, state: player === undefined ? undefined : state };
+}

@@ -1,0 +1,175 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { Listed } from "../src/listing.ts";
+import { Player } from "../src/video/player.ts";
+import type { WayEnding, WayEvents } from "../src/video/way.ts";
+
+/** Elements that only know what the player needs of them. */
+class FakeElement {
+  className = "";
+  readonly dataset: Record<string, string> = {};
+  readonly children: FakeElement[] = [];
+  srcObject: unknown = null;
+  parent: FakeElement | undefined;
+  append(child: FakeElement): void {
+    child.parent = this;
+    this.children.push(child);
+  }
+  remove(): void {
+    this.parent?.children.splice(this.parent.children.indexOf(this), 1);
+    this.parent = undefined;
+  }
+  setAttribute(): void {}
+  requestVideoFrameCallback(): number {
+    return 1;
+  }
+  cancelVideoFrameCallback(): void {}
+}
+
+interface Opened {
+  rung: string;
+  closed: boolean;
+  plays: () => void;
+  ends: (ending: WayEnding) => void;
+}
+
+function player(choice: "auto" | "hls" = "auto"): { it: Player; opened: Opened[]; log: string[]; last: () => Opened; state: () => string } {
+  const opened: Opened[] = [];
+  const log: string[] = [];
+  const it = new Player(
+    "door",
+    choice,
+    (rung, _camera, _video, events: WayEvents) => {
+      const one: Opened = { rung, closed: false, plays: events.onPlaying, ends: (ending) => events.onEnd({ ending, reason: `It is ${ending}.` }) };
+      opened.push(one);
+      return { figures: { bytesPerSecond: 7, latencyMs: 50 }, close: () => (one.closed = true) };
+    },
+    { onJpeg: (wanted) => log.push(`jpeg ${wanted}`), onLast: () => log.push("last") },
+  );
+  const last = (): Opened => {
+    const one = opened.at(-1);
+    if (one === undefined) throw new Error("nothing was opened");
+    return one;
+  };
+  const state = (): string => {
+    const now = it.state.value;
+    return "rung" in now ? `${now.phase} ${now.rung}` : now.phase;
+  };
+  return { it, opened, log, last, state };
+}
+
+const listed = (video: Partial<NonNullable<Listed["video"]>>): Listed => ({
+  id: "door", source: "rtsp", seq: 0,
+  video: { codec: "h264", codecs: "avc1.64001f", audio: undefined, width: 640, height: 360, fps: 30, bitrate: 1e6, generation: 1, ...video },
+});
+
+describe("Player", () => {
+  beforeEach(() => {
+    vi.useFakeTimers();
+    vi.stubGlobal("document", { createElement: () => new FakeElement() });
+    vi.stubGlobal("RTCPeerConnection", class {});
+    vi.stubGlobal("RTCRtpReceiver", { getCapabilities: () => ({ codecs: [{ mimeType: "video/H264" }] }) });
+    vi.stubGlobal("MediaSource", { isTypeSupported: (type: string) => type.includes("avc1") });
+  });
+  afterEach(() => {
+    vi.unstubAllGlobals();
+    vi.useRealTimers();
+  });
+
+  it("plays WebRTC while it is wanted, and ends it when it is not", () => {
+    const { it, last, state, log } = player();
+    expect(state()).toBe("idle");
+    it.want("watch");
+    expect(state()).toBe("opening whep");
+    last().plays();
+    expect(state()).toBe("playing whep");
+    expect(it.figures).toEqual({ bytesPerSecond: 7, latencyMs: 50 });
+    it.want("none");
+    expect([state(), last().closed, log.join()]).toEqual(["idle", true, "last"]);
+    expect(it.stage.children).toHaveLength(0);
+  });
+
+  it("goes down to HLS and to JPEG, and asks for JPEGs only there", () => {
+    const { it, last, state, log } = player();
+    it.want("watch");
+    last().ends("failed");
+    expect(state()).toBe("opening hls");
+    last().ends("failed");
+    expect([state(), log.join()]).toEqual(["jpeg", "jpeg true"]);
+    it.want("rest");
+    expect([state(), log.join()]).toEqual(["resting", "jpeg true,jpeg false"]);
+  });
+
+  it("tries the better way beside what plays, and changes over with its first picture", () => {
+    const { it, opened, last, state } = player();
+    it.want("watch");
+    last().ends("failed");
+    const hls = last();
+    hls.plays();
+    vi.advanceTimersByTime(20_000);
+    const whep = last();
+    expect([whep.rung, hls.closed, state()]).toEqual(["whep", false, "playing hls"]);
+    whep.plays();
+    expect([hls.closed, state()]).toEqual([true, "playing whep"]);
+    // Nothing of the one before is left over.
+    hls.ends("lost");
+    expect([state(), opened.length]).toEqual(["playing whep", 3]);
+  });
+
+  it("goes on as it was where the better way fails again", () => {
+    const { it, opened, last, state } = player();
+    it.want("watch");
+    last().ends("failed");
+    last().plays();
+    vi.advanceTimersByTime(20_000);
+    last().ends("failed");
+    expect(state()).toBe("playing hls");
+    vi.advanceTimersByTime(39_000);
+    expect(opened).toHaveLength(3);
+    vi.advanceTimersByTime(2_000);
+    expect([opened.length, last().rung]).toEqual([4, "whep"]);
+  });
+
+  it("opens a lost way anew, and takes one that does not last for failed", () => {
+    const { it, last, state } = player();
+    it.want("watch");
+    last().plays();
+    vi.advanceTimersByTime(60_000);
+    last().ends("lost");
+    expect(state()).toBe("opening whep");
+    last().plays();
+    vi.advanceTimersByTime(1_000);
+    last().ends("lost");
+    expect(state()).toBe("opening hls");
+  });
+
+  it("waits where the camera is away, says why, and tries again by itself or when it is back", () => {
+    const { it, opened, last, state } = player();
+    it.want("watch");
+    last().ends("unavailable");
+    expect(it.state.value).toMatchObject({ phase: "waiting", reason: "It is unavailable." });
+    vi.advanceTimersByTime(1_001);
+    expect([state(), opened.length]).toEqual(["opening whep", 2]);
+    last().ends("unavailable");
+    it.hurry();
+    expect(state()).toBe("opening whep");
+  });
+
+  it("does not try what the browser cannot play", () => {
+    const { it, last, state, opened } = player();
+    it.learned(listed({ codec: "h265", codecs: "hvc1.1.6.L93.B0" }));
+    it.want("watch");
+    expect([opened.length, state()]).toEqual([0, "waiting"]);
+    expect(it.state.value).toMatchObject({ reason: expect.stringContaining("H.265") });
+    // Set to H.264 meanwhile: at once.
+    it.learned(listed({ generation: 2 }));
+    expect([last().rung, state()]).toEqual(["whep", "opening whep"]);
+  });
+
+  it("keeps to what was asked for", () => {
+    const { it, last, state } = player("hls");
+    it.want("watch");
+    expect(last().rung).toBe("hls");
+    last().ends("failed");
+    expect(state()).toBe("waiting");
+  });
+});
