@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
-# Installs the programs that the tests use and that are missing: a Redis server, Chromium, ffmpeg, curl.
+# Installs the programs that the tests use and that are missing: a Redis server, Chromium, ffmpeg, curl,
+# and GStreamer's RTSP server with what it needs.
 set -euo pipefail
+cd "$(dirname "$0")/.."
 
 if ! cargo fmt --version >/dev/null 2>&1 || ! cargo clippy --version >/dev/null 2>&1; then
   echo 'missing: cargo fmt or cargo clippy. Run: rustup component add rustfmt clippy' >&2
@@ -29,6 +31,14 @@ if [ -n "${CHROMIUM_BIN:-}" ]; then
   [ -x "$CHROMIUM_BIN" ] || { echo "CHROMIUM_BIN=$CHROMIUM_BIN is no program" >&2; exit 1; }
 else
   need chromium 'Chromium' chromium chromium-browser google-chrome
+fi
+# Libraries, not programs: the test camera itself says what it lacks, and with which packages it has it.
+if lacks=$(/usr/bin/python3 tests/rtsp/camera.py --check 2>&1); then
+  printf 'GStreamer RTSP server: %s\n' "$lacks"
+else
+  read -ra gstreamer <<<"$(sed -n 's/.*apt-get install //p' <<<"$lacks")"
+  packages+=("${gstreamer[@]:-python3}")
+  names+=('GStreamer RTSP server')
 fi
 [ "${#packages[@]}" -gt 0 ] || exit 0
 

@@ -95,6 +95,11 @@ pub struct Config {
     #[arg(long, value_name = "FPS", value_parser = values::fps, default_value = "30")]
     pub max_fps: f64,
 
+    /// Most of this machine's processors that scaling pictures may take, in percent
+    #[arg(long, value_name = "PERCENT", default_value = "50",
+          value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub media_cpu: u8,
+
     /// Largest picture taken from a publisher, up to 64MiB
     #[arg(long, value_name = "SIZE", value_parser = values::frame_size, default_value = "4MiB")]
     pub max_frame_bytes: usize,

@@ -22,6 +22,7 @@ use crate::{
         Ingest, synthetic,
         webrtc::{CandidateError, Candidates, Port},
     },
+    media::Media,
     net::{self, Lifetime, guard::Guard},
     relay::{Clock, Registry},
     store::{catalog::Catalog, redis},
@@ -110,6 +111,9 @@ impl Server {
         let writers = writers.map_or(1, std::num::NonZeroUsize::get);
         let streams = Streams::start(registry.clone(), config.max_fps, writers, shutdown, tasks);
 
+        let cores = std::thread::available_parallelism().unwrap_or(std::num::NonZeroUsize::MIN);
+        let media = Media::start(&registry, cores, config.media_cpu, shutdown, tasks);
+
         let origins = Origins::new(&config.allow_origins);
         let ingest_port = IngestPort {
             ingest,
@@ -133,8 +137,8 @@ impl Server {
             guard,
             managers: Managers::new(config.manage_from.clone()),
         };
-        let further =
-            figures::further(streams.clone(), mjpeg, port.clone(), redis.clone(), catalog);
+        let outputs = figures::Outputs { streams: streams.clone(), mjpeg, media };
+        let further = figures::further(outputs, port.clone(), redis.clone(), catalog);
         let reached = move || port.reached_at();
         let rest = rest.with_setup(setup).with_figures(further).with_ingest_addresses(reached);
         let view_port = ViewPort { streams, rest, origins };

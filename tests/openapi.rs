@@ -9,6 +9,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     convert::Infallible,
     net::SocketAddr,
+    num::NonZeroUsize,
     time::Duration,
 };
 
@@ -18,7 +19,8 @@ use axum::{
     http::Request,
 };
 use framecast::{
-    relay::{Clock, Limits, Registry},
+    media::Media,
+    relay::{Clock, Limits, Quality, Registry, Rung},
     view::{Rest, View, routes},
 };
 use futures_util::stream;
@@ -71,6 +73,8 @@ impl Seen {
             ("/api/cameras/{id}/frame.jpg", "/api/cameras/door/frame.jpg?at=x", ""),
             ("/api/cameras/{id}/frame.jpg", "/api/cameras/door/frame.jpg?max_age_ms=1", ""),
             ("/api/cameras/{id}/frame.jpg", "/api/cameras/mute/frame.jpg", ""),
+            // Of this picture only the header is good.
+            ("/api/cameras/{id}/frame.jpg", "/api/cameras/door/frame.jpg?width=320", ""),
             ("/api/cameras/{id}/stream.mjpeg", "/api/cameras/door/stream.mjpeg", ""),
             ("/api/cameras/{id}/stream.mjpeg", "/api/cameras/door/stream.mjpeg?max_fps=x", ""),
             ("/api/cameras/{id}/stream.mjpeg", "/api/cameras/nobody/stream.mjpeg", ""),
@@ -134,6 +138,8 @@ impl Seen {
 #[tokio::test]
 async fn every_route_is_described_and_every_description_is_true() {
     let port = ViewPort::start().await;
+    let (shutdown, tasks) = (&port.lifetime.shutdown, &port.lifetime.tasks);
+    Media::start(&port.registry, NonZeroUsize::MIN, 100, shutdown, tasks);
     let (door, _mute) = (port.publish("door"), port.publish("mute"));
     put(&door, 1, 500);
     sleep(Duration::from_millis(20)).await;
@@ -228,10 +234,11 @@ async fn the_description_lists_every_query_and_the_push_of_the_ingest_port() {
     let still = "/api/cameras/{id}/frame.jpg";
     assert_eq!(
         parameters(still, "query"),
-        set(&["max_age_ms", "after", "timeout_ms", "at", "seq"])
+        set(&["max_age_ms", "after", "timeout_ms", "at", "seq", "width", "quality"])
     );
     assert_eq!(parameters(still, "header"), set(&["If-None-Match"]));
-    assert_eq!(parameters("/api/cameras/{id}/stream.mjpeg", "query"), set(&["max_fps"]));
+    let stream = "/api/cameras/{id}/stream.mjpeg";
+    assert_eq!(parameters(stream, "query"), set(&["max_fps", "width", "quality"]));
 
     for method in ["post", "put"] {
         let push = &document["paths"]["/publish/{camera}"][method];
@@ -250,7 +257,9 @@ async fn the_description_lists_every_query_and_the_push_of_the_ingest_port() {
 #[tokio::test]
 async fn answers_have_the_described_shape() {
     let port = ViewPort::start().await;
-    put(&port.publish("door"), 1, 500);
+    let door = port.publish("door");
+    put(&door, 1, 500);
+    let _watch = door.camera().watch(Quality::Rung(Rung::LOW));
     let document = port.get("/api/openapi.json").await.json();
     let holds = |method: &str, template: &str, status: u16, answer: &Value| {
         let operation = &document["paths"][template][method];

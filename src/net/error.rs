@@ -44,14 +44,14 @@ impl ApiError {
             }
             "method_not_allowed" => StatusCode::METHOD_NOT_ALLOWED,
             "timeout" => StatusCode::REQUEST_TIMEOUT,
-            "replaced" | "camera_exists" => StatusCode::CONFLICT,
+            "replaced" | "camera_exists" | "not_pulled" => StatusCode::CONFLICT,
             "too_large" => StatusCode::PAYLOAD_TOO_LARGE,
-            "unsupported_media_type" => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_media_type" | "unsupported_codec" => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "upgrade_required" => StatusCode::UPGRADE_REQUIRED,
             "no_pictures" | "not_jpeg" | "truncated" | "unsupported_jpeg" | "too_many_pixels"
-            | "refused_source" => StatusCode::UNPROCESSABLE_ENTITY,
-            "stale" | "offline" | "at_capacity" | "too_many_cameras" | "draining"
-            | "catalog_failed" => StatusCode::SERVICE_UNAVAILABLE,
+            | "refused_source" | "not_scaled" => StatusCode::UNPROCESSABLE_ENTITY,
+            "at_capacity" | "busy" | "camera_offline" | "stale" | "too_many_cameras"
+            | "draining" | "catalog_failed" => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

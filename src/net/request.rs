@@ -9,6 +9,7 @@ use axum::{
     },
     http::request::Parts,
 };
+use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -64,24 +65,45 @@ impl<S: Sync> FromRequest<S> for JsonObject {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
-        let body = Limited::new(request.into_body(), MAX_JSON).collect();
-        let late = |_| ApiError::new("timeout", "the body did not come within 10 s");
-        let body = tokio::time::timeout(JSON_TIMEOUT, body).await.map_err(late)?;
-        let body = body.map_err(|error| {
-            if error.is::<LengthLimitError>() {
-                ApiError::new("too_large", format!("the body has more than {MAX_JSON} bytes"))
-            } else {
-                ApiError::new("bad_request", "the body breaks off")
-            }
-        })?;
-        match serde_json::from_slice(&body.to_bytes()) {
-            Ok(Value::Object(map)) => Ok(Self(map)),
-            Ok(_) => Err(ApiError::new("bad_request", "the body must be a JSON object: {…}")),
-            Err(error) => {
-                let (line, column) = (error.line(), error.column());
-                let message = format!("the body is not JSON, see line {line}, column {column}");
-                Err(ApiError::new("bad_request", message))
-            }
+        object(&whole(request).await?).map(Self)
+    }
+}
+
+/// As [`JsonObject`]; no body at all is an empty object.
+#[derive(Debug, Clone)]
+pub struct MaybeJsonObject(pub Map<String, Value>);
+
+impl<S: Sync> FromRequest<S> for MaybeJsonObject {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        let body = whole(request).await?;
+        if body.is_empty() { Ok(Self(Map::new())) } else { object(&body).map(Self) }
+    }
+}
+
+async fn whole(request: Request) -> Result<Bytes, ApiError> {
+    let body = Limited::new(request.into_body(), MAX_JSON).collect();
+    let late = |_| ApiError::new("timeout", "the body did not come within 10 s");
+    let body = tokio::time::timeout(JSON_TIMEOUT, body).await.map_err(late)?;
+    let body = body.map_err(|error| {
+        if error.is::<LengthLimitError>() {
+            ApiError::new("too_large", format!("the body has more than {MAX_JSON} bytes"))
+        } else {
+            ApiError::new("bad_request", "the body breaks off")
+        }
+    })?;
+    Ok(body.to_bytes())
+}
+
+fn object(body: &[u8]) -> Result<Map<String, Value>, ApiError> {
+    match serde_json::from_slice(body) {
+        Ok(Value::Object(map)) => Ok(map),
+        Ok(_) => Err(ApiError::new("bad_request", "the body must be a JSON object: {…}")),
+        Err(error) => {
+            let (line, column) = (error.line(), error.column());
+            let message = format!("the body is not JSON, see line {line}, column {column}");
+            Err(ApiError::new("bad_request", message))
         }
     }
 }

@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use thiserror::Error;
 
-use super::{Camera, CameraId, DropReason, Format, Frame, Medium, Registry};
+use super::{Camera, CameraId, DropReason, Format, Frame, Latest, Medium, Registry};
 use crate::wire::{envelope, jpeg};
 
 /// How far ahead of the server's clock a capture time may lie, in microseconds.
@@ -168,7 +168,7 @@ impl Producer {
         let seq = state.seq + 1;
         let captured_us = plausible(stamp.captured_us, unix_us);
         let frame = Frame::build(buf, camera.id(), info, seq, captured_us, (now, unix_us));
-        camera.track.push(&mut state, frame);
+        camera.track.push(&mut state, Arc::new(Latest::new(frame)));
         camera.published.fetch_add(1, Relaxed);
         Ok(Outcome::Published { seq })
     }

@@ -13,7 +13,10 @@ use parking_lot::Mutex;
 use thiserror::Error;
 use tokio::sync::watch;
 
-use super::{Camera, CameraId, Clock, Producer, Publisher, link::Trials, track::Budget};
+use super::{
+    Camera, CameraId, Clock, Orders, Producer, Publisher, link::Trials, scaled::Counter,
+    track::Budget,
+};
 use crate::{telemetry::Seldom, wire::jpeg};
 
 /// Between two lines of publishers that are refused.
@@ -78,6 +81,8 @@ pub struct Registry {
     pub(super) membership: Mutex<()>,
     limits: Limits,
     budget: Arc<Budget>,
+    counter: Counter,
+    orders: Mutex<Option<Orders>>,
     clock: Clock,
     changes: watch::Sender<u64>,
     draining: AtomicBool,
@@ -96,11 +101,14 @@ impl Registry {
             camera_bytes: limits.cache_bytes,
             total_bytes: limits.cache_total_bytes,
         };
+        let (counter, orders) = Counter::new(clock);
         Arc::new(Self {
             cameras: DashMap::new(),
             membership: Mutex::new(()),
             limits,
             budget: Arc::new(budget),
+            counter,
+            orders: Mutex::new(Some(orders)),
             clock,
             changes: watch::Sender::new(0),
             draining: AtomicBool::new(false),
@@ -165,6 +173,12 @@ impl Registry {
     /// reader compares what it knows with [`Self::list`].
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
+    }
+
+    /// The scaled pictures that viewers ask for, for the one who makes them; `None` from the second
+    /// call on.
+    pub fn orders(&self) -> Option<Orders> {
+        self.orders.lock().take()
     }
 
     /// The bounds.
@@ -235,7 +249,12 @@ impl Registry {
                 None => return Err(self.full(id)),
             }
         }
-        let camera = Arc::new(Camera::new(id.clone(), self.budget.clone(), self.clock));
+        let camera = Arc::new(Camera::new(
+            id.clone(),
+            self.budget.clone(),
+            self.counter.clone(),
+            self.clock,
+        ));
         self.cameras.insert(id.clone(), camera.clone());
         self.budget.cameras.fetch_add(1, Relaxed);
         Ok(camera)
@@ -246,8 +265,7 @@ impl Registry {
         // By identity: under its id may stand another by now, published since the caller looked.
         if self.cameras.remove_if(camera.id(), |_, found| Arc::ptr_eq(found, camera)).is_some() {
             self.budget.cameras.fetch_sub(1, Relaxed);
-            camera.track.close();
-            camera.video.close();
+            camera.close();
             self.changed();
         }
     }

@@ -1,3 +1,5 @@
+//! A video track as its readers see it.
+
 use std::time::Duration;
 
 use super::*;

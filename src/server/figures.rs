@@ -6,20 +6,28 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     ingest::webrtc::Port,
+    media::Media,
     relay::{DropReason, Registry, Snapshot},
     store::{catalog::Catalog, redis},
     telemetry::stats::Figures,
     view::{Sent, legacy_api::StoreHealth, stream::Streams},
 };
 
+/// What pictures go through on their way out.
+pub(super) struct Outputs {
+    pub streams: Streams,
+    pub mjpeg: Sent,
+    pub media: Media,
+}
+
 /// What `/api/stats` tells beside the cameras.
 pub(super) fn further(
-    streams: Streams,
-    mjpeg: Sent,
+    outputs: Outputs,
     port: Arc<Port>,
     redis: Option<redis::Handle>,
     catalog: Catalog,
 ) -> impl Fn() -> Map<String, Value> {
+    let Outputs { streams, mjpeg, media } = outputs;
     move || {
         let sent = |sent: &Sent| json!({"frames": sent.frames(), "bytes": sent.bytes()});
         let mut stream = sent(streams.sent());
@@ -34,6 +42,7 @@ pub(super) fn further(
         [
             ("stream", Some(stream)),
             ("mjpeg", Some(sent(&mjpeg))),
+            ("media", Some(json!(media.figures()))),
             ("webrtc", Some(webrtc)),
             ("catalog", Some(catalog)),
             ("redis", redis),

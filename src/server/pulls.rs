@@ -12,8 +12,8 @@ use crate::{
     ingest::pull::{Pull, Settings, answer_trials},
     media::{Decoders, Pictures},
     net::{Lifetime, guard::Guard},
-    relay::{Camera, CameraId, Protocol, Registry, Source},
-    store::catalog::{self, Catalog, Entry, RtspTransport, Which},
+    relay::{Camera, CameraId, Protocol, Registry},
+    store::catalog::{Catalog, Entry},
 };
 
 /// A camera that is pulled.
@@ -113,8 +113,8 @@ impl Follower {
 
     /// `None` for a camera that is pushed, or whose password cannot be read.
     fn settings(&self, entry: &Entry) -> Option<Settings> {
-        let (url, login) = match self.catalog.open_address(entry, Which::Main) {
-            Ok(address) => address?,
+        let source = match self.catalog.source(entry) {
+            Ok(source) => source?,
             Err(error) => {
                 tracing::error!(camera = %entry.id, "not connected to: {error}");
                 if let Some(camera) = self.registry.get(entry.id.as_str()) {
@@ -122,17 +122,6 @@ impl Follower {
                 }
                 return None;
             }
-        };
-        let protocol = match entry.settings.source {
-            catalog::Source::Mjpeg(_) => Protocol::Mjpeg,
-            _ => Protocol::Rtsp { udp: entry.settings.rtsp_transport == RtspTransport::Udp },
-        };
-        let source = Source {
-            protocol,
-            url,
-            path: login.path,
-            username: login.username,
-            password: login.password,
         };
         Some(Settings { source, on_demand: entry.settings.on_demand })
     }

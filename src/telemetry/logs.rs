@@ -16,7 +16,9 @@ pub struct BadFilter {
 /// The WebRTC libraries log some twenty lines a connection, warnings for what every browser sends
 /// among them. What matters of a connection, this server says itself. A filter that names one of
 /// these has the last word.
-const QUIET: &str = "webrtc=error,rtc=error,rtc_ice=error,rtc_dtls=error,rtc_sctp=error";
+///
+/// The RTSP client's lines hold addresses with whatever is secret in them.
+const QUIET: &str = "retina=off,webrtc=error,rtc=error,rtc_ice=error,rtc_dtls=error,rtc_sctp=error";
 
 /// Sends this process's log to standard error: as text, with colours on a terminal, or as JSON.
 pub fn init(filter: &str, json: bool) -> Result<(), BadFilter> {

@@ -14,7 +14,7 @@ use utoipa::{
 
 use super::catalog::SourceAnswer;
 use crate::{
-    relay::{Codec, Frame, Snapshot, VideoSnapshot},
+    relay::{Codec, Frame, RungSnapshot, Snapshot, VideoSnapshot},
     store::catalog::Entry,
 };
 
@@ -67,6 +67,8 @@ pub struct Camera {
     video: Option<Video>,
     /// What the cache holds.
     cache: Cache,
+    /// Scaled pictures of it that somebody watches, or did in the last 15 s.
+    rungs: Vec<Rung>,
     /// Frames dropped since the server started, by reason; reasons without any are left out.
     #[schema(value_type = BTreeMap<String, u64>)]
     drops: BTreeMap<&'static str, u64>,
@@ -126,6 +128,7 @@ impl Camera {
             viewers,
             video,
             cache,
+            rungs,
             drops,
         } = snapshot;
         let transport = transport.map(|transport| transport.to_string());
@@ -149,6 +152,7 @@ impl Camera {
             viewers,
             video: video.map(Video::from),
             cache,
+            rungs: rungs.into_iter().map(Into::into).collect(),
             drops,
             location: set.and_then(|set| set.location.clone()),
             source: set.map(|set| SourceAnswer::new(set, details)),
@@ -221,6 +225,49 @@ impl From<VideoSnapshot> for Video {
             generation,
             viewers,
         }
+    }
+}
+
+/// A size that a camera's pictures are scaled to while somebody watches it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Rung {
+    /// `low`, `medium`, `high`, or its width.
+    rung: &'static str,
+    /// Pixels across. A narrower source is passed on as it is.
+    width: u16,
+    /// Who watches it now.
+    viewers: usize,
+    /// Frames since its first viewer came.
+    frames: u64,
+    /// Pictures that could not be scaled, and are missing here.
+    failed: u64,
+    /// Frames a second over the last 2 s.
+    fps: f64,
+    /// What `fps` should be: the camera's, or the rung's own limit.
+    due_fps: f64,
+    /// JPEG bytes a second over the last 2 s.
+    bytes_per_s: u64,
+    /// Milliseconds of work a frame, smoothed; 0 where frames are passed on as they are.
+    encode_ms: f64,
+    /// Whether `fps` is below `due_fps`, as the work would take more than `--media-cpu` allows.
+    lowered: bool,
+}
+
+impl From<RungSnapshot> for Rung {
+    fn from(snapshot: RungSnapshot) -> Self {
+        let RungSnapshot {
+            rung,
+            width,
+            viewers,
+            frames,
+            failed,
+            fps,
+            due_fps,
+            bytes_per_s,
+            encode_ms,
+            lowered,
+        } = snapshot;
+        Self { rung, width, viewers, frames, failed, fps, due_fps, bytes_per_s, encode_ms, lowered }
     }
 }
 

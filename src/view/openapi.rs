@@ -14,7 +14,7 @@ use utoipa::{
 };
 
 use super::{
-    answers, catalog, requests,
+    answers, catalog, links, requests,
     rest::{Rest, table},
 };
 
@@ -54,6 +54,11 @@ fn describe(ingest_port: u16) -> OpenApi {
     add::<requests::NewCamera>(&mut schemas);
     add::<requests::CameraPatch>(&mut schemas);
     add::<requests::ProvisionRequest>(&mut schemas);
+    add::<requests::StreamStart>(&mut schemas);
+    add::<requests::TrialRequest>(&mut schemas);
+    add::<links::StreamStatus>(&mut schemas);
+    add::<links::StreamHealth>(&mut schemas);
+    add::<links::Trial>(&mut schemas);
     add::<answers::ErrorAnswer>(&mut schemas);
     let components = ComponentsBuilder::new().schemas_from_iter(schemas).build();
     OpenApiBuilder::new().info(info).paths(paths).components(Some(components)).build()

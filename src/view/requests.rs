@@ -72,3 +72,29 @@ pub struct ProvisionRequest {
     /// For people.
     name: Option<String>,
 }
+
+/// What is to be used in place of the configured address.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+pub struct StreamStart {
+    /// Another port of the same host.
+    rtsp_port: Option<u16>,
+    /// Another path.
+    rtsp_path: Option<String>,
+    /// Another user.
+    rtsp_username: Option<String>,
+    /// Another password. Never shown again.
+    #[schema(write_only)]
+    rtsp_password: Option<String>,
+}
+
+/// A source to try out, as it would be configured.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+pub struct TrialRequest {
+    /// Of a configured camera, whose settings stand in for what is left out.
+    id: Option<String>,
+    /// What to connect to.
+    #[serde(flatten)]
+    settings: CameraPatch,
+}

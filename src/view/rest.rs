@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use utoipa::openapi::path::{HttpMethod, Operation};
 
 use super::{
-    Hls, Sent, Setup, View, answers, cameras, catalog, frame_jpg, hls::routes as hls, mjpeg,
+    Hls, Sent, Setup, View, answers, cameras, catalog, frame_jpg, hls::routes as hls, links, mjpeg,
     openapi, status,
 };
 use crate::{
@@ -149,6 +149,12 @@ pub(super) fn table() -> Vec<Route> {
         Route::new::<catalog::__path_remove>("cameras", delete(catalog::remove)),
         Route::new::<catalog::__path_presets>("cameras", get(catalog::presets)),
         Route::new::<catalog::__path_provision>("cameras", post(catalog::provision)),
+        Route::new::<links::__path_start>("streams", post(links::start)),
+        Route::new::<links::__path_stop>("streams", post(links::stop)),
+        Route::new::<links::__path_status>("streams", get(links::status)),
+        Route::new::<links::__path_health>("streams", get(links::health)),
+        Route::new::<links::__path_test>("streams", post(links::test)),
+        Route::new::<links::__path_test_source>("streams", post(links::test_source)),
         Route::new::<cameras::__path_frames>("cameras", get(cameras::frames)),
         Route::new::<frame_jpg::__path_frame>("pictures", get(frame_jpg::frame)),
         Route::new::<mjpeg::__path_stream>("pictures", get(mjpeg::stream)),

@@ -5,6 +5,7 @@
 
 pub mod chunks;
 pub mod envelope;
+pub mod exif;
 pub mod fmp4;
 pub mod fragment;
 pub mod iso8601;
@@ -14,6 +15,7 @@ pub mod mjpeg;
 pub mod multipart;
 pub mod pieces;
 mod secret;
+pub mod segments;
 pub mod signal;
 pub mod source_url;
 pub mod stream;

@@ -63,6 +63,7 @@ def arguments():
     parser.add_argument("--user", default="", help="asks for a login, with --password")
     parser.add_argument("--password", default="")
     parser.add_argument("--basic", action="store_true", help="basic authentication, not digest")
+    parser.add_argument("--check", action="store_true", help="only says whether all it needs is there")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--path", default="/stream1")
     return parser.parse_args()
@@ -227,6 +228,12 @@ class Camera:
 def main():
     options = arguments()
     Gst.init(None)
+    if options.check:
+        for element in ("x264enc", "x265enc", "jpegenc", "h265parse", "rtph264pay", "avenc_aac"):
+            if not Gst.ElementFactory.find(element):
+                missing(f"the element {element}")
+        print(Gst.version_string())
+        return
     needed = {"h264": "x264enc", "h265": "x265enc", "mjpeg": "jpegenc"}[options.codec]
     for element in [needed, "rtph264pay"] + (["avenc_aac"] if options.aac else []):
         if not Gst.ElementFactory.find(element):

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::task::JoinHandle;
+use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -124,44 +124,31 @@ impl Keeper {
         let mut wanted = Wanted::new(&self.sink.camera, !self.settings.on_demand);
         loop {
             let now = wish.borrow_and_update().clone();
-            match now {
+            let source = match now {
                 Wish::Stopped => {
                     self.rest(LinkState::Stopped, "stopped; start it to see it");
                     if wish.changed().await.is_err() {
                         return;
                     }
+                    continue;
                 }
-                Wish::Started(overrides) => {
-                    let source = overrides.apply(self.settings.source.clone());
-                    self.keep_until(&source, wish.changed()).await;
-                }
+                Wish::Started(overrides) => overrides.apply(self.settings.source.clone()),
+                Wish::Configured if wanted.now() => self.settings.source.clone(),
                 Wish::Configured => {
-                    if !wanted.now() {
-                        self.rest(LinkState::Standby, STANDBY);
-                        tokio::select! {
-                            () = wanted.begins() => {}
-                            _ = wish.changed() => continue,
-                        }
+                    self.rest(LinkState::Standby, STANDBY);
+                    tokio::select! {
+                        () = wanted.begins() => {}
+                        _ = wish.changed() => {}
                     }
-                    let source = self.settings.source.clone();
-                    let over = async {
-                        tokio::select! {
-                            () = wanted.ends() => {}
-                            _ = wish.changed() => {}
-                        }
-                    };
-                    self.keep_until(&source, over).await;
+                    continue;
                 }
+            };
+            let configured = self.settings.source.clone();
+            tokio::select! {
+                biased;
+                () = unwanted(&source, &configured, &mut wish, &mut wanted) => {}
+                () = self.keep(&source) => {}
             }
-        }
-    }
-
-    /// Keeps the camera connected until `over`.
-    async fn keep_until<T>(&mut self, source: &Source, over: impl Future<Output = T>) {
-        tokio::select! {
-            biased;
-            _ = over => {}
-            () = self.keep(source) => {}
         }
     }
 
@@ -171,7 +158,10 @@ impl Keeper {
             self.sink.free().await;
             self.status.next_retry_us = None;
             self.report(LinkState::Connecting);
-            self.sink.explain("connecting");
+            // While it is tried again, what went wrong says more.
+            if self.status.last_error.is_none() {
+                self.sink.explain("connecting");
+            }
             let Err(failure) = self.connection(source).await else {
                 // Somebody else publishes the camera now.
                 self.sink.producer = None;
@@ -222,7 +212,9 @@ impl Keeper {
 
     /// The first picture of a connection came.
     fn begin(&mut self) {
-        self.status.reconnects += u64::from(std::mem::replace(&mut self.was_live, true));
+        // One that was left as nobody watched, and is back for a viewer, was not lost.
+        self.status.reconnects += u64::from(self.was_live && self.backoff.is_retry());
+        self.was_live = true;
         self.status.last_error = None;
         self.backoff.worked();
         self.report(LinkState::Streaming);
@@ -245,6 +237,30 @@ impl Keeper {
 
     fn link(&self) -> &Link {
         self.sink.camera.link()
+    }
+}
+
+/// Waits until `source` is not to be connected to any more.
+async fn unwanted(
+    source: &Source,
+    configured: &Source,
+    wish: &mut watch::Receiver<Wish>,
+    wanted: &mut Wanted,
+) {
+    loop {
+        let now = wish.borrow_and_update().clone();
+        match now {
+            Wish::Started(overrides) if overrides.apply(configured.clone()) == *source => {
+                if wish.changed().await.is_err() {
+                    return;
+                }
+            }
+            Wish::Configured if configured == source => tokio::select! {
+                () = wanted.ends() => return,
+                _ = wish.changed() => {}
+            },
+            _ => return,
+        }
     }
 }
 

@@ -98,9 +98,7 @@ impl Source {
     pub fn offline_reason(&self) -> &'static str {
         match self {
             Self::Push => "configured; nobody has published it yet",
-            Self::Rtsp(_) | Self::Mjpeg(_) => {
-                "configured; this version does not connect to cameras by itself yet"
-            }
+            Self::Rtsp(_) | Self::Mjpeg(_) => "standing by: connects when somebody watches",
         }
     }
 }

@@ -35,7 +35,7 @@ pub use vault::KeyError;
 use vault::Vault;
 
 use crate::{
-    relay::{CameraId, PublishError, Registry},
+    relay::{self, CameraId, Protocol, PublishError, Registry},
     wire::{Secret, source_url::SourceUrl},
 };
 
@@ -186,6 +186,17 @@ impl Catalog {
             return Err(CatalogError::Closed.into());
         }
         answered.await.unwrap_or_else(|_| Err(CatalogError::Closed.into()))
+    }
+
+    /// Where a camera's pictures come from, secrets in the clear; `None` for one that is pushed.
+    pub fn source(&self, entry: &Entry) -> Result<Option<relay::Source>, KeyError> {
+        let Some((url, login)) = self.open_address(entry, Which::Main)? else { return Ok(None) };
+        let protocol = match entry.settings.source {
+            Source::Mjpeg(_) => Protocol::Mjpeg,
+            _ => Protocol::Rtsp { udp: entry.settings.rtsp_transport == RtspTransport::Udp },
+        };
+        let Login { path, username, password } = login;
+        Ok(Some(relay::Source { protocol, url, path, username, password }))
     }
 
     /// How one of a camera's addresses is logged in to; `None` if it has no such address.

@@ -4,20 +4,24 @@
 //! Belongs here: the routes, and waiting for a camera that has to be connected first. Does not:
 //! connecting, which the relay is asked for.
 
+mod answers;
+
 use std::{sync::Arc, time::Duration};
 
 use axum::{Json, extract::State};
 use serde_json::{Map, Value};
 
+pub(super) use answers::{StreamHealth, StreamStatus, Trial};
+
 use super::{
-    answers::{ErrorAnswer, StreamHealth, StreamStatus, Trial},
+    answers::ErrorAnswer,
     catalog::{Manager, stream_overrides, trial_settings},
     requests::{StreamStart, TrialRequest},
     rest::Rest,
 };
 use crate::{
     net::{ApiError, Id, MaybeJsonObject},
-    relay::{Camera, Codec, Frame, LinkState, LinkStatus, Presence, Wish},
+    relay::{Camera, Codec, LinkState, LinkStatus, Presence, Wish},
 };
 
 /// How long a camera that is not connected is waited for.
@@ -57,9 +61,8 @@ pub(super) async fn start(
     camera.link().ask(Wish::Started(stream_overrides(&body)?));
     let mut status = camera.link().watch();
     let decided = status.wait_for(|now| {
-        now.as_ref().is_none_or(|now| {
-            now.state == LinkState::Streaming || now.failures > before.failures
-        })
+        now.as_ref()
+            .is_none_or(|now| now.state == LinkState::Streaming || now.failures > before.failures)
     });
     tokio::select! {
         _ = decided => {}
@@ -94,9 +97,8 @@ pub(super) async fn stop(
     pulled(&camera)?;
     camera.link().ask(Wish::Stopped);
     let mut status = camera.link().watch();
-    let stopped = |now: &Option<LinkStatus>| {
-        now.as_ref().is_none_or(|now| now.state == LinkState::Stopped)
-    };
+    let stopped =
+        |now: &Option<LinkStatus>| now.as_ref().is_none_or(|now| now.state == LinkState::Stopped);
     // At once, but for a machine that is very busy.
     let _ = tokio::time::timeout(PATIENCE, status.wait_for(stopped)).await;
     Ok(Json(StreamStatus::new(&camera)))
@@ -237,21 +239,20 @@ pub(super) async fn fresh(rest: &Rest, camera: &Arc<Camera>) -> Result<(), ApiEr
     let _seat = seat(camera)?;
     let _viewing = camera.viewing();
     let mut pictures = camera.consumer();
-    pictures.skip_to(camera.latest().map_or(0, |newest: Arc<_>| Frame::clone(&newest).seq));
+    pictures.skip_to(camera.latest().map_or(0, |newest| newest.seq));
     let mut link = camera.link().watch();
     let failed = async {
         loop {
             let now = link.borrow_and_update().clone();
-            if now.as_ref().is_none_or(|now| {
-                now.state == LinkState::Stopped || now.failures > before.failures
-            }) {
+            if now
+                .as_ref()
+                .is_none_or(|now| now.state == LinkState::Stopped || now.failures > before.failures)
+            {
                 return;
             }
-            if now.is_some_and(|now| now.state == LinkState::Streaming) {
-                if let Err(error) = has_pictures(camera) {
-                    tracing::debug!(camera = %camera.id(), error = error.code, "no pictures");
-                    return;
-                }
+            let streams = now.is_some_and(|now| now.state == LinkState::Streaming);
+            if streams && has_pictures(camera).is_err() {
+                return;
             }
             if link.changed().await.is_err() {
                 return;

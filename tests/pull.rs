@@ -1,0 +1,316 @@
+//! Cameras that the server connects to, against the GStreamer test camera: every codec, logins, and
+//! cameras that are killed, freeze, or come back as another.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail anywhere")]
+
+mod common;
+#[path = "support/rtsp_camera.rs"]
+mod rtsp_camera;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use common::{Relay, error, json, post};
+use framecast::relay::{Camera, Codec, LinkState, LinkStatus};
+use rtsp_camera::{PATIENCE, RtspCamera, clock, now_ms};
+use serde_json::{Value, json as object};
+
+async fn relay() -> Relay {
+    Relay::with_flags(&["--data-dir", "off"]).await
+}
+
+/// Configures the camera `door`.
+async fn door(relay: &Relay, url: &str, more: Value) -> Arc<Camera> {
+    let kind = if url.starts_with("rtsp") { "rtsp" } else { "mjpeg" };
+    let mut body = object!({"id": "door", "source": {"type": kind, "url": url}});
+    for (key, value) in more.as_object().unwrap() {
+        body[key] = value.clone();
+    }
+    let answer = post(&format!("http://{}/api/cameras", relay.view), "", body.to_string()).await;
+    assert_eq!(answer.status(), 201, "{:?}", answer.text().await);
+    let camera = relay.registry.get("door").unwrap();
+    let mut link = camera.link().watch();
+    link.wait_for(Option::is_some).await.unwrap();
+    camera
+}
+
+#[track_caller]
+fn wait_for(
+    camera: &Camera,
+    is: impl Fn(&LinkStatus) -> bool + Send + 'static,
+) -> impl Future<Output = LinkStatus> {
+    let here = std::panic::Location::caller();
+    let mut link = camera.link().watch();
+    async move {
+        let found = link.wait_for(|now| now.as_ref().is_some_and(&is));
+        let found = tokio::time::timeout(PATIENCE, found).await;
+        found.unwrap_or_else(|_| panic!("not in time, at {here}")).unwrap().clone().unwrap()
+    }
+}
+
+async fn streaming(camera: &Camera) -> LinkStatus {
+    wait_for(camera, |now| now.state == LinkState::Streaming).await
+}
+
+async fn still(relay: &Relay) -> Vec<u8> {
+    let answer = relay.get("/api/cameras/door/frame.jpg").await;
+    let status = answer.status();
+    let bytes = answer.bytes().await.unwrap();
+    assert_eq!(status, 200, "{}", String::from_utf8_lossy(&bytes));
+    bytes.to_vec()
+}
+
+async fn tell(relay: &Relay, path: &str, body: Value) -> Value {
+    let body = if body.is_null() { String::new() } else { body.to_string() };
+    let answer = post(&format!("http://{}{path}", relay.view), "", body).await;
+    assert_eq!(answer.status(), 200, "{path}");
+    json(answer).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_camera_on_demand_is_connected_once_for_all_who_watch_and_left_15_s_after_the_last() {
+    let rtsp = RtspCamera::start(&["--aac"]);
+    let relay = relay().await;
+    let camera = door(&relay, &rtsp.url, object!({})).await;
+    let shown = relay.json("/api/cameras/door").await;
+    assert_eq!(shown["reason"], "standing by: connects when somebody watches");
+    assert_eq!(rtsp.clients(), 0);
+
+    let taken = clock(&still(&relay).await, 640).expect("a clock in the picture");
+    assert!(now_ms().abs_diff(taken) < 5000, "an old picture");
+    let mut others = Vec::new();
+    for _ in 0..5 {
+        others.push(relay.get("/api/cameras/door/stream.mjpeg").await);
+        others.last_mut().unwrap().chunk().await.unwrap();
+    }
+    let mut video = camera.watch_video();
+    let unit = tokio::time::timeout(PATIENCE, video.next()).await.unwrap().unwrap().unit;
+    assert!(unit.is_key() && unit.format.video.codec == Codec::H264);
+    assert_eq!((unit.format.video.width, unit.format.video.height), (640, 360));
+    assert_eq!(unit.format.audio.as_ref().unwrap().rfc6381, "mp4a.40.2");
+    assert_eq!(rtsp.most_clients(), 1);
+
+    let health = relay.json("/api/streams/status/door").await;
+    assert_eq!((&health["is_active"], &health["codec"]), (&true.into(), &"h264".into()));
+    assert_eq!((&health["width"], &health["last_error"]), (&640.into(), &Value::Null));
+
+    drop((others, video));
+    let left = Instant::now();
+    wait_for(&camera, |now| now.state == LinkState::Standby).await;
+    let took = left.elapsed().as_secs_f64();
+    assert!((14.0..20.0).contains(&took), "{took} s");
+    let stored = relay.get("/api/cameras/door/frame.jpg?stored=true").await;
+    assert_eq!(stored.status(), 200, "the last picture stays");
+    assert_eq!(camera.link().status().unwrap().state, LinkState::Standby);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn h265_has_video_and_says_that_it_has_no_pictures() {
+    let rtsp = RtspCamera::start(&["--codec", "h265"]);
+    let relay = relay().await;
+    let camera = door(&relay, &rtsp.url, object!({})).await;
+    let answer = relay.get("/api/cameras/door/frame.jpg").await;
+    assert_eq!(error(answer).await, (415, "unsupported_codec".to_owned()));
+    let unit = tokio::time::timeout(PATIENCE, camera.watch_video().next()).await.unwrap().unwrap();
+    assert_eq!(unit.unit.format.video.codec, Codec::H265);
+    assert!(unit.unit.format.video.rfc6381.starts_with("hvc1."), "{:?}", unit.unit.format);
+    let mjpeg = relay.get("/api/cameras/door/stream.mjpeg").await;
+    assert_eq!(error(mjpeg).await, (415, "unsupported_codec".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mjpeg_over_rtsp_and_over_http_passes_as_it_is() {
+    let rtsp = RtspCamera::start(&["--codec", "mjpeg", "--fps", "10"]);
+    let relay = relay().await;
+    let camera = door(&relay, &rtsp.url, object!({})).await;
+    let taken = clock(&still(&relay).await, 640).expect("a clock in the picture");
+    assert!(now_ms().abs_diff(taken) < 5000, "an old picture");
+    assert_eq!(camera.snapshot().video.map(|video| video.codec), None);
+
+    let source = format!("http://{}/api/cameras/door/stream.mjpeg", relay.view);
+    let second = object!({"id": "copy", "source": {"type": "mjpeg", "url": source}});
+    let added = post(&format!("http://{}/api/cameras", relay.view), "", second.to_string()).await;
+    assert_eq!(added.status(), 201);
+    let _watching = relay.registry.get("copy").unwrap().viewing();
+    let mut copies = relay.registry.get("copy").unwrap().consumer();
+    let copied = tokio::time::timeout(PATIENCE, copies.next()).await.unwrap().unwrap().frame;
+    let same = camera.cached(100, |frame| frame.jpeg()).into_iter().any(|it| it == copied.jpeg());
+    assert!(same, "not the source's bytes");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pictures_of_a_stream_with_b_frames_come_whole_and_in_order() {
+    let rtsp = RtspCamera::start(&["--bframes", "2"]);
+    let relay = relay().await;
+    let camera = door(&relay, &rtsp.url, object!({"jpeg_fps": 10})).await;
+    let mut video = camera.watch_video();
+    let mut pts = Vec::new();
+    while pts.len() < 20 {
+        let unit = tokio::time::timeout(PATIENCE, video.next()).await.unwrap().unwrap().unit;
+        pts.push(unit.pts);
+    }
+    assert!(pts.windows(2).any(|pair| pair[1] < pair[0]), "no B-frames: {pts:?}");
+
+    let _watching = camera.viewing();
+    let mut pictures = camera.consumer();
+    let mut clocks = Vec::new();
+    while clocks.len() < 12 {
+        let next = tokio::time::timeout(PATIENCE, pictures.next()).await.unwrap().unwrap();
+        clocks.push(clock(&next.frame.jpeg(), 640).expect("a clock in the picture"));
+    }
+    // Before the order is known, at the very first, one may come early.
+    assert!(clocks[4..].is_sorted(), "{clocks:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_login_is_used_and_a_wrong_one_is_told_in_words() {
+    for scheme in [&[][..], &["--basic"]] {
+        let login = ["--user", "admin", "--password", "hunter2"];
+        let rtsp = RtspCamera::start(&[&login[..], scheme].concat());
+        let relay = relay().await;
+        let path = "/api/camera-test";
+        let source = |url: String| object!({"source": {"type": "rtsp", "url": url}});
+        let good = tell(&relay, path, source(rtsp.url_with("admin:hunter2"))).await;
+        assert_eq!(
+            (&good["ok"], &good["found"]["codec"]),
+            (&true.into(), &"h264".into()),
+            "{good}"
+        );
+        assert_eq!((&good["found"]["width"], &good["found"]["audio"]), (&640.into(), &Value::Null));
+        let bad = tell(&relay, path, source(rtsp.url_with("admin:wrong"))).await;
+        assert_eq!((&bad["ok"], &bad["error"]["code"]), (&false.into(), &"unauthorized".into()));
+        assert!(bad["error"]["message"].as_str().unwrap().contains("refuses the user name"));
+        let none = tell(&relay, path, source(rtsp.url.clone())).await;
+        assert!(none["error"]["message"].as_str().unwrap().contains("wants a user name"), "{none}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_wrong_with_an_address_is_told_in_words() {
+    let rtsp = RtspCamera::start(&[]);
+    let relay = relay().await;
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let cases = [
+        (format!("rtsp://{gone}/"), "refused", "refuses connections"),
+        (rtsp.url.replace("stream1", "nothing"), "not_found", "/nothing"),
+        (format!("rtsp://{}/", silent.local_addr().unwrap()), "unreachable", "does not answer"),
+        ("rtsp://camera.invalid/".to_owned(), "unreachable", "camera.invalid"),
+        ("rtsps://127.0.0.1/".to_owned(), "unsupported", "without encryption"),
+    ];
+    for (url, code, words) in cases {
+        let body = object!({"source": {"type": "rtsp", "url": url}});
+        let told = tell(&relay, "/api/camera-test", body).await;
+        let message = told["error"]["message"].as_str().unwrap();
+        assert_eq!(told["error"]["code"], code, "{url}: {message}");
+        assert!(message.contains(words), "{url}: {message}");
+    }
+    let pushed = object!({"source": {"type": "push"}}).to_string();
+    let path = format!("http://{}/api/camera-test", relay.view);
+    assert_eq!(error(post(&path, "", pushed).await).await, (409, "not_pulled".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_camera_that_was_killed_is_back_within_3_s_as_another_size_and_generation() {
+    let rtsp = RtspCamera::start(&[]);
+    let relay = relay().await;
+    let camera = door(&relay, &rtsp.url, object!({"on_demand": false})).await;
+    streaming(&camera).await;
+    let before = camera.snapshot().video.unwrap();
+    let url = rtsp.url.clone();
+    drop(rtsp);
+    let failed = wait_for(&camera, |now| now.state == LinkState::Waiting).await;
+    assert!(failed.last_error.is_some() && failed.next_retry_us.is_some(), "{failed:?}");
+    // Away for longer than the first few tries.
+    wait_for(&camera, |now| now.failures >= 5).await;
+    let offline = relay.json("/api/cameras/door").await;
+    assert_eq!(offline["online"], false);
+
+    let rtsp = RtspCamera::again(&url, &["--size", "320x240"]);
+    let returned = Instant::now();
+    let back = streaming(&camera).await;
+    let took = returned.elapsed();
+    // And what a busy machine takes for the encoder's first picture.
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    assert_eq!((back.reconnects, back.last_error), (1, None));
+    let video = camera.snapshot().video.unwrap();
+    assert_eq!((video.width, video.height), (320, 240));
+    assert!(video.generation > before.generation);
+    drop(rtsp);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_camera_that_freezes_is_left_after_5_s_and_is_back_when_it_thaws() {
+    let mut rtsp = RtspCamera::start(&[]);
+    let relay = relay().await;
+    let camera = door(&relay, &rtsp.url, object!({"on_demand": false})).await;
+    streaming(&camera).await;
+    rtsp.tell("freeze");
+    let frozen = Instant::now();
+    let failed = wait_for(&camera, |now| now.state == LinkState::Waiting).await;
+    let took = frozen.elapsed().as_secs_f64();
+    assert!((4.5..9.0).contains(&took), "{took} s");
+    assert_eq!(failed.last_error.unwrap().code, "stalled");
+    rtsp.tell("thaw");
+    assert_eq!(streaming(&camera).await.reconnects, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_can_be_started_with_another_path_and_stopped() {
+    let rtsp = RtspCamera::start(&[]);
+    let relay = relay().await;
+    let camera = door(&relay, &rtsp.url.replace("stream1", "other"), object!({})).await;
+    let answer = relay.get("/api/cameras/door/frame.jpg").await;
+    assert_eq!(error(answer).await, (503, "camera_offline".to_owned()));
+
+    let path = "/api/cameras/door/stream";
+    let started = tell(&relay, &format!("{path}/start"), object!({"rtsp_path": "/stream1"})).await;
+    assert_eq!((&started["streaming"], &started["state"]), (&true.into(), &"streaming".into()));
+    assert_eq!(started["stream_url"], "/hls/cam_door/index.m3u8");
+    let stopped = tell(&relay, &format!("{path}/stop"), Value::Null).await;
+    assert_eq!((&stopped["streaming"], &stopped["state"]), (&false.into(), &"stopped".into()));
+    let _watching = camera.viewing();
+    assert_eq!(camera.link().status().unwrap().state, LinkState::Stopped, "whoever watches");
+    relay.still("pushed", common::jpeg(64, 48, 1)).await;
+    let start = format!("http://{}/api/cameras/pushed/stream/start", relay.view);
+    assert_eq!(error(post(&start, "", "").await).await, (409, "not_pulled".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_of_the_address_connects_anew_and_removing_disconnects() {
+    let (one, other) = (RtspCamera::start(&[]), RtspCamera::start(&["--size", "320x240"]));
+    let relay = relay().await;
+    let camera = door(&relay, &one.url, object!({"on_demand": false})).await;
+    streaming(&camera).await;
+    let client = reqwest::Client::new();
+    let url = relay.camera_url("door");
+    let body = object!({"source": {"url": other.url}}).to_string();
+    assert_eq!(client.patch(&url).body(body).send().await.unwrap().status(), 200);
+    common::until(|| camera.snapshot().video.is_some_and(|video| video.width == 320)).await;
+    common::until(|| one.clients() == 0).await;
+    assert_eq!(client.delete(&url).send().await.unwrap().status(), 204);
+    common::until(|| other.clients() == 0 && relay.registry.get("door").is_none()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_viewer_more_than_a_camera_may_have_is_refused() {
+    let rtsp = RtspCamera::start(&["--codec", "mjpeg"]);
+    let relay = relay().await;
+    door(&relay, &rtsp.url, object!({"max_viewers": 1})).await;
+    let mut first = relay.get("/api/cameras/door/stream.mjpeg").await;
+    first.chunk().await.unwrap();
+    let second = relay.get("/api/cameras/door/stream.mjpeg").await;
+    assert!(second.headers().contains_key("retry-after"));
+    assert_eq!(error(second).await, (503, "at_capacity".to_owned()));
+    drop(first);
+    for _ in 0..100 {
+        let again = relay.get("/api/cameras/door/stream.mjpeg").await;
+        if again.status() == 200 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("the seat is never free again");
+}
