@@ -5,7 +5,7 @@
 //!
 //! | module | what it is for | may import |
 //! |---|---|---|
-//! | [`wire`] | bytes: frame header, parts, messages, JPEG headers. No socket, no clock | nothing here |
+//! | [`wire`] | bytes: frame header, parts, messages, JPEG headers, MP4. No socket, no clock | nothing here |
 //! | [`telemetry`] | logs, and how often to write a line | nothing here |
 //! | [`net`] | listeners, WebSocket upgrade, socket options, error → status | `wire`, `telemetry` |
 //! | [`relay`] | the heart: cameras, frames, cache, pacing. No socket, no HTTP | `wire`, `telemetry` |

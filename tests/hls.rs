@@ -148,7 +148,7 @@ async fn a_reload_waits_for_what_it_asks_for_and_no_longer_than_it_may() {
     assert!(begin.elapsed() < Duration::from_secs(1));
     // A camera that has stopped: three target durations.
     let late = refused(format!("_HLS_msn={}", msn + 1)).await;
-    assert_eq!(late, (503, "offline".to_owned()));
+    assert_eq!(late, (503, "camera_offline".to_owned()));
     assert!((2500..4500).contains(&begin.elapsed().as_millis()), "{:?}", begin.elapsed());
 }
 
@@ -275,5 +275,5 @@ async fn a_camera_that_does_not_come_is_answered_with_the_reason() {
     let answer = relay.get("/hls/cam_2/index.m3u8").await;
     assert_eq!(answer.headers()["retry-after"], "2");
     let text = answer.text().await.unwrap();
-    assert!(text.contains("offline") && text.contains("wrong password"), "{text}");
+    assert!(text.contains("camera_offline") && text.contains("wrong password"), "{text}");
 }

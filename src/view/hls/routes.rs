@@ -71,7 +71,7 @@ pub struct MediaQuery {
             body = String, content_type = "application/vnd.apple.mpegurl"),
         (status = 400, description = "`bad_camera_id`", body = ErrorAnswer),
         (status = 404, description = "`unknown_camera`, `no_video`", body = ErrorAnswer),
-        (status = 503, description = "`at_capacity`, `offline`, `draining`", body = ErrorAnswer),
+        (status = 503, description = "`at_capacity`, `camera_offline`, `draining`", body = ErrorAnswer),
     )
 )]
 pub(in crate::view) async fn master(
@@ -93,7 +93,7 @@ pub(in crate::view) async fn master(
             content_type = "application/vnd.apple.mpegurl"),
         (status = 400, description = "`bad_camera_id`", body = ErrorAnswer),
         (status = 404, description = "`unknown_camera`, `no_video`", body = ErrorAnswer),
-        (status = 503, description = "`at_capacity`, `offline`, `draining`", body = ErrorAnswer),
+        (status = 503, description = "`at_capacity`, `camera_offline`, `draining`", body = ErrorAnswer),
     )
 )]
 pub(in crate::view) async fn master_by_id(
@@ -117,7 +117,7 @@ pub(in crate::view) async fn master_by_id(
             content_type = "application/vnd.apple.mpegurl"),
         (status = 400, description = "`bad_camera_id`, `bad_request`: too far ahead", body = ErrorAnswer),
         (status = 404, description = "`unknown_camera`, `no_video`", body = ErrorAnswer),
-        (status = 503, description = "`at_capacity`, `offline`, `draining`", body = ErrorAnswer),
+        (status = 503, description = "`at_capacity`, `camera_offline`, `draining`", body = ErrorAnswer),
     )
 )]
 pub(in crate::view) async fn media(
@@ -140,7 +140,7 @@ pub(in crate::view) async fn media(
             content_type = "application/vnd.apple.mpegurl"),
         (status = 400, description = "`bad_camera_id`, `bad_request`: too far ahead", body = ErrorAnswer),
         (status = 404, description = "`unknown_camera`, `no_video`", body = ErrorAnswer),
-        (status = 503, description = "`at_capacity`, `offline`, `draining`", body = ErrorAnswer),
+        (status = 503, description = "`at_capacity`, `camera_offline`, `draining`", body = ErrorAnswer),
     )
 )]
 pub(in crate::view) async fn media_by_id(
@@ -168,7 +168,7 @@ pub(in crate::view) async fn media_by_id(
         (status = 400, description = "`bad_camera_id`", body = ErrorAnswer),
         (status = 404, description = "`unknown_camera`, `not_found`: no longer there, or never was",
             body = ErrorAnswer),
-        (status = 503, description = "`offline`, `draining`", body = ErrorAnswer),
+        (status = 503, description = "`camera_offline`, `draining`", body = ErrorAnswer),
     )
 )]
 pub(in crate::view) async fn segment(
@@ -192,7 +192,7 @@ pub(in crate::view) async fn segment(
         (status = 400, description = "`bad_camera_id`", body = ErrorAnswer),
         (status = 404, description = "`unknown_camera`, `not_found`: no longer there, or never was",
             body = ErrorAnswer),
-        (status = 503, description = "`offline`, `draining`", body = ErrorAnswer),
+        (status = 503, description = "`camera_offline`, `draining`", body = ErrorAnswer),
     )
 )]
 pub(in crate::view) async fn segment_by_id(
@@ -346,7 +346,7 @@ fn not_yet(camera: &Camera, why: NotYet) -> ApiError {
             format!("camera {id} is connected but sends no video at present")
         }
     };
-    ApiError::new("offline", message)
+    ApiError::new("camera_offline", message)
 }
 
 fn at_capacity(error: AtCapacity) -> ApiError {
