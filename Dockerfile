@@ -32,9 +32,13 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
 # Nothing but the binary.
 FROM debian:bookworm-slim
 COPY --from=server /framecast /usr/local/bin/framecast
+# The cameras that are set up, and the key to their passwords.
+RUN install -d -o 10001 -g 10001 -m 700 /var/lib/framecast
+VOLUME /var/lib/framecast
 # Inside a container the loopback addresses reach nobody; the ports that are published decide.
 ENV FRAMECAST_INGEST_ADDR=0.0.0.0:8080 \
-    FRAMECAST_VIEW_ADDR=0.0.0.0:8081
+    FRAMECAST_VIEW_ADDR=0.0.0.0:8081 \
+    FRAMECAST_DATA_DIR=/var/lib/framecast
 USER 10001:10001
 EXPOSE 8080/tcp 8080/udp 8081/tcp
 HEALTHCHECK --interval=10s --timeout=5s --start-period=5s --retries=3 CMD ["framecast", "health"]

@@ -12,6 +12,8 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Options of the server for `make run`, such as ARGS="--view-addr 0.0.0.0:8081"; of the benchmark for
 # `make bench`, such as ARGS="fanout --rounds 1".
 ARGS ?=
+# Where `make run` keeps the cameras that are set up: in this folder, as nothing of it goes elsewhere.
+FRAMECAST_DATA_DIR ?= data
 
 PAGES := web-shared capture-web viewer-web embed-web
 PAGE_SOURCES = $(shell find $(PAGES) \( -name dist -o -name node_modules \) -prune -o -type f -print) \
@@ -32,7 +34,7 @@ help: ## Show this
 
 run: build ## Build everything, then serve the pages and two test cameras on this machine
 	$(call step,Running)
-	@exec "$(TARGET)/release/framecast" demo $(ARGS)
+	@FRAMECAST_DATA_DIR="$(FRAMECAST_DATA_DIR)" exec "$(TARGET)/release/framecast" demo $(ARGS)
 
 build: tools $(PAGES_STAMP) ## Build the release binary, pages included
 	$(call step,Building the server)

@@ -4,7 +4,7 @@ use std::{env, ffi::OsString, io::Write as _, process::ExitCode};
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use framecast::{
-    config::{Config, ConfigError, Expansion, expand},
+    config::{Config, ConfigError, DataDir, Expansion, expand},
     publish,
 };
 
@@ -67,8 +67,9 @@ impl Command {
         // Where the server's own arguments start; for the other commands the layers are not read.
         let start = match named {
             Some("serve" | "demo") => Some(2),
-            Some(name) if Cli::command().find_subcommand(name).is_some() => None,
-            Some("help" | "--help" | "-h" | "--version" | "-V") => None,
+            Some("--help" | "-h" | "--version" | "-V") => None,
+            // Another command, or one that there is not, which the parser is to say and nothing else.
+            Some(name) if !name.starts_with('-') => None,
             _ => Some(1.min(args.len())),
         };
         let mut layers = Expansion::default();
@@ -79,7 +80,7 @@ impl Command {
         let matches = Cli::command().try_get_matches_from(args);
         let cli = matches.and_then(|matches| Cli::from_arg_matches(&matches));
         let cli = cli.map_err(|error| layers.explain(error))?;
-        let config = match cli.command {
+        let mut config = match cli.command {
             None => cli.config,
             Some(Named::Serve(config)) => config,
             Some(Named::Demo(config)) => Config { demo: true, ..config },
@@ -87,6 +88,7 @@ impl Command {
             Some(Named::Health(target)) => return Ok(Self::Health(target.or_configured(env)?)),
         };
         config.check()?;
+        config.data_dir = config.data_dir.or_else(|| DataDir::default_for(env));
         Ok(Self::Serve(Box::new(config)))
     }
 }

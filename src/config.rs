@@ -4,6 +4,7 @@
 //! a setting does. Precedence: flag, environment, older environment names, file, default. Every
 //! layer's values go through the flags' own parser, so that all are checked alike.
 
+mod data_dir;
 mod layers;
 mod values;
 
@@ -16,8 +17,10 @@ use std::{
 };
 
 use clap::{Args, FromArgMatches as _, ValueEnum};
+use ipnet::IpNet;
 use thiserror::Error;
 
+pub use data_dir::DataDir;
 pub use layers::{Expansion, OLD_NAMES, env_name, expand};
 pub use values::RedisUrl;
 
@@ -53,6 +56,28 @@ pub struct Config {
           default_value = "base64")]
     pub redis_format: store::redis::Format,
 
+    /// Folder for the cameras that are set up, or off to forget them at the end. Default:
+    /// $STATE_DIRECTORY, $XDG_DATA_HOME/framecast or ~/.local/share/framecast
+    #[arg(long, value_name = "DIR", value_parser = values::data_dir)]
+    pub data_dir: Option<DataDir>,
+
+    /// File with the key that cameras' passwords are encrypted with, made if it is not there.
+    /// Default: catalog.key in --data-dir
+    #[arg(long, value_name = "FILE")]
+    pub key_file: Option<PathBuf>,
+
+    /// Network that camera sources may be in, as 192.168.1.0/24; may be repeated. Default: all but
+    /// those never allowed, and this machine itself only while --view-addr is on it
+    #[arg(long = "source-networks", value_name = "NETWORK", value_delimiter = ',',
+          value_parser = values::network)]
+    pub source_networks: Vec<IpNet>,
+
+    /// Network whose clients may set cameras up; may be repeated. Default: this machine, not
+    /// through a proxy
+    #[arg(long = "manage-from", value_name = "NETWORK", value_delimiter = ',',
+          value_parser = values::network)]
+    pub manage_from: Vec<IpNet>,
+
     /// Seconds of each camera kept for rewind; 0 keeps only the newest picture
     #[arg(long, value_name = "SECONDS", default_value = "10",
           value_parser = clap::value_parser!(u64).range(0..=3600))]
@@ -69,6 +94,11 @@ pub struct Config {
     /// Most frames a second for one viewer and camera
     #[arg(long, value_name = "FPS", value_parser = values::fps, default_value = "30")]
     pub max_fps: f64,
+
+    /// Most of this machine's processors that scaling pictures may take, in percent
+    #[arg(long, value_name = "PERCENT", default_value = "50",
+          value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub media_cpu: u8,
 
     /// Largest picture taken from a publisher, up to 64MiB
     #[arg(long, value_name = "SIZE", value_parser = values::frame_size, default_value = "4MiB")]
@@ -186,6 +216,16 @@ impl Config {
             ApiAddr::Off => None,
             ApiAddr::Port(port) => Some(SocketAddr::new(self.view_addr.ip(), port)),
             ApiAddr::Addr(addr) => Some(addr),
+        }
+    }
+
+    /// Where the camera catalog is kept, if it is.
+    pub fn catalog_place(&self) -> Option<store::catalog::Place> {
+        match self.data_dir.clone()? {
+            DataDir::Off => None,
+            DataDir::Dir(dir) => {
+                Some(store::catalog::Place { dir, key_file: self.key_file.clone() })
+            }
         }
     }
 

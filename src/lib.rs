@@ -1,6 +1,6 @@
 //! framecast: a live camera relay. Any camera in, any viewer out, one binary.
 //!
-//! Data flows one way: `ingest → relay → view`.
+//! Data flows one way: `ingest → relay → view`, and `relay → media → relay` for smaller pictures.
 //!
 //! | module | what it is for | may import |
 //! |---|---|---|
@@ -8,21 +8,24 @@
 //! | [`telemetry`] | logs, and how often to write a line | nothing here |
 //! | [`net`] | listeners, WebSocket upgrade, socket options, error → status | `wire`, `telemetry` |
 //! | [`relay`] | the heart: cameras, frames, cache, pacing. No socket, no HTTP | `wire`, `telemetry` |
-//! | [`ingest`] | doors in; holds producers only | `relay`, `wire`, `net`, `synth` |
-//! | [`view`] | doors out; holds consumers only | `relay`, `wire`, `net` |
-//! | [`store`] | Redis, a consumer off the live path | `relay`, `wire` |
+//! | [`ingest`] | doors in; holds producers only | `relay`, `wire`, `net`, `synth`, `telemetry` |
+//! | [`media`] | smaller pictures on demand; reads cameras, writes their rungs | `relay`, `wire` |
+//! | [`view`] | doors out, holds consumers only; the API | `relay`, `wire`, `net`, `store` |
+//! | [`store`] | Redis, a consumer off the live path; the camera catalog | `relay`, `wire` |
 //! | [`http`] | the ports' routers, origin guard, embedded pages | `ingest`, `view`, `net`, `wire`, `telemetry` |
 //! | [`synth`] | test pictures | nothing here |
 //! | [`publish`] | the `publish` command: a publisher in its own process | `synth`, `wire` |
-//! | [`config`] | one struct: flags, environment, TOML file | `relay`, `store` |
+//! | [`config`] | one struct: flags, environment, TOML file | `relay`, `wire`, `store` |
 //! | [`server`] | joins all parts; the only module that imports everything | all |
 //!
-//! `relay` imports neither edge; `ingest` and `view` never import each other. A test holds this
-//! table against the source.
+//! `relay` imports neither edge nor `media`; `ingest` and `view` never import each other, and neither
+//! imports `media`: who wants a smaller picture asks the camera for it. A test holds this table against
+//! the source.
 
 pub mod config;
 pub mod http;
 pub mod ingest;
+pub mod media;
 pub mod net;
 pub mod publish;
 pub mod relay;

@@ -27,6 +27,12 @@ pub async fn run(config: Config) -> ExitCode {
     };
     let open_files = open_files::raise_limit();
     warn_of_strangers(&config);
+    if config.data_dir.is_none() {
+        tracing::warn!(
+            "cameras that are set up are forgotten at the end, as no folder is known to keep them \
+             in; give one with --data-dir"
+        );
+    }
     let server = match Server::start(config).await {
         Ok(server) => server,
         Err(error) => return fail(&error),

@@ -1,5 +1,7 @@
 //! Joins all parts; the only module that imports everything.
 
+mod figures;
+
 use std::{
     io,
     net::{SocketAddr, UdpSocket},
@@ -7,10 +9,11 @@ use std::{
     time::Duration,
 };
 
-use serde_json::{Map, Value, json};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+
+mod pulls;
 
 use crate::{
     config::Config,
@@ -19,16 +22,12 @@ use crate::{
         Ingest, synthetic,
         webrtc::{CandidateError, Candidates, Port},
     },
-    net::{self, Lifetime},
-    relay::{Clock, DropReason, Registry},
-    store::redis,
-    telemetry::stats::{Figures, stats_loop},
-    view::{
-        Rest, Sent, View,
-        legacy_api::{self, StoreHealth},
-        stream::Streams,
-        whep::Whep,
-    },
+    media::Media,
+    net::{self, Lifetime, guard::Guard},
+    relay::{Clock, Registry},
+    store::{catalog::Catalog, redis},
+    telemetry::stats::stats_loop,
+    view::{Managers, Rest, Setup, View, legacy_api, stream::Streams, whep::Whep},
 };
 
 /// Between two looks for cameras and frames that have aged.
@@ -56,6 +55,9 @@ pub enum StartError {
     /// An address to announce that does not exist.
     #[error("--ice-candidate: {0}")]
     Candidate(#[from] CandidateError),
+    /// No thread for the camera catalog.
+    #[error("cannot start the camera catalog: {0}")]
+    Catalog(#[source] io::Error),
     /// A Redis that can never be reached under this URL.
     #[error("--redis-url: {0}")]
     Redis(#[from] redis::BadRedisUrl),
@@ -91,6 +93,7 @@ impl Server {
 
         // Before the first publisher: frames published earlier would count as not written.
         let redis = start_redis(&config, &registry, &lifetime)?;
+        let catalog = open_catalog(&config, &registry).await?;
         if config.demo {
             synthetic::start_demo(&registry, &lifetime);
         }
@@ -108,6 +111,9 @@ impl Server {
         let writers = writers.map_or(1, std::num::NonZeroUsize::get);
         let streams = Streams::start(registry.clone(), config.max_fps, writers, shutdown, tasks);
 
+        let cores = std::thread::available_parallelism().unwrap_or(std::num::NonZeroUsize::MIN);
+        let media = Media::start(&registry, cores, config.media_cpu, shutdown, tasks);
+
         let origins = Origins::new(&config.allow_origins);
         let ingest_port = IngestPort {
             ingest,
@@ -120,17 +126,27 @@ impl Server {
         let rest = Rest::new(view_state, shutdown.clone(), ingest_addr.port());
         let mjpeg = rest.mjpeg_sent().clone();
         tasks.spawn(stats_loop(
-            figures(registry.clone(), streams.clone(), mjpeg.clone(), redis.clone()),
+            figures::line(registry.clone(), streams.clone(), mjpeg.clone(), redis.clone()),
             shutdown.clone(),
         ));
-        let further = further_figures(streams.clone(), mjpeg, port.clone(), redis.clone());
+        // Whoever reaches a port that is open to others must not reach this machine through it.
+        let local_sources = view_addr.ip().is_loopback();
+        let guard = Guard::new(config.source_networks.clone(), local_sources);
+        pulls::start(&registry, &catalog, &guard, &lifetime);
+        let setup = Setup {
+            catalog: Some(catalog.clone()),
+            guard,
+            managers: Managers::new(config.manage_from.clone()),
+        };
+        let outputs = figures::Outputs { streams: streams.clone(), mjpeg, media };
+        let further = figures::further(outputs, port.clone(), redis.clone(), catalog);
         let reached = move || port.reached_at();
-        let rest = rest.with_figures(further).with_ingest_addresses(reached);
+        let rest = rest.with_setup(setup).with_figures(further).with_ingest_addresses(reached);
         let view_port = ViewPort { streams, rest, whep, origins };
         tokio::spawn(net::serve(ingest_tcp, http::ingest_port(ingest_port), lifetime.clone()));
         tokio::spawn(net::serve_viewers(view, http::view_port(view_port), lifetime.clone()));
         if let Some(listener) = api {
-            let probe = Arc::new(store_probe(redis.clone()));
+            let probe = Arc::new(figures::store_probe(redis.clone()));
             let router = legacy_api::router(registry.clone(), probe);
             tokio::spawn(net::serve(listener, router, lifetime.clone()));
         }
@@ -190,6 +206,14 @@ impl Drop for Server {
     }
 }
 
+/// On a thread that may block, as the file is read whole.
+async fn open_catalog(config: &Config, registry: &Arc<Registry>) -> Result<Catalog, StartError> {
+    let (place, registry) = (config.catalog_place(), registry.clone());
+    let opening = tokio::task::spawn_blocking(move || Catalog::open(place, registry));
+    let opened = opening.await.unwrap_or_else(|error| Err(io::Error::other(error)));
+    opened.map_err(StartError::Catalog)
+}
+
 fn start_redis(
     config: &Config,
     registry: &Arc<Registry>,
@@ -204,69 +228,6 @@ fn start_redis(
     };
     let (shutdown, tasks) = (lifetime.shutdown.clone(), &lifetime.tasks);
     Ok(Some(redis::spawn(settings, registry.clone(), shutdown, tasks)?))
-}
-
-/// What `/api/stats` tells beside the cameras.
-fn further_figures(
-    streams: Streams,
-    mjpeg: Sent,
-    port: Arc<Port>,
-    redis: Option<redis::Handle>,
-) -> impl Fn() -> Map<String, Value> {
-    move || {
-        let sent = |sent: &Sent| json!({"frames": sent.frames(), "bytes": sent.bytes()});
-        let mut stream = sent(streams.sent());
-        stream["viewers"] = streams.viewers().into();
-        let webrtc = json!({"sessions": port.sessions(), "datagrams": port.stats()});
-        let redis = redis.as_ref().map(|redis| json!(redis.figures()));
-        [
-            ("stream", Some(stream)),
-            ("mjpeg", Some(sent(&mjpeg))),
-            ("webrtc", Some(webrtc)),
-            ("redis", redis),
-        ]
-        .into_iter()
-        .filter_map(|(name, figures)| Some((name.to_owned(), figures?)))
-        .collect()
-    }
-}
-
-fn store_probe(redis: Option<redis::Handle>) -> impl Fn() -> StoreHealth {
-    move || match &redis {
-        Some(redis) => {
-            let connected = redis.figures().state == redis::State::Connected;
-            StoreHealth { connected, pending: 0 }
-        }
-        None => StoreHealth::default(),
-    }
-}
-
-/// What the stats line says.
-fn figures(
-    registry: Arc<Registry>,
-    streams: Streams,
-    mjpeg: Sent,
-    redis: Option<redis::Handle>,
-) -> impl Fn() -> Figures {
-    move || {
-        let cameras: Vec<_> = registry.list().iter().map(|camera| camera.snapshot()).collect();
-        let drops = DropReason::ALL.map(|reason| {
-            let of = |camera: &crate::relay::Snapshot| camera.drops.get(reason.name()).copied();
-            (reason.name(), cameras.iter().filter_map(of).sum())
-        });
-        Figures {
-            cameras: cameras.len(),
-            online: cameras.iter().filter(|camera| camera.online).count(),
-            viewers: cameras.iter().map(|camera| camera.viewers).sum(),
-            // The sum of nothing is -0.0.
-            fps_in: cameras.iter().map(|camera| camera.fps).sum::<f64>() + 0.0,
-            frames_in: cameras.iter().map(|camera| camera.frames).sum(),
-            frames_out: streams.sent().frames() + mjpeg.frames(),
-            cache_bytes: registry.cache_bytes(),
-            redis: redis.as_ref().map(|redis| redis.figures().state.to_string()),
-            drops: drops.into(),
-        }
-    }
 }
 
 /// TCP and UDP on the same port number; with port 0, on the same free one.

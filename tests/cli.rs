@@ -2,89 +2,24 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/binary.rs"]
+mod binary;
+
 use std::{
-    io::{BufRead as _, BufReader, Write as _},
+    io::Write as _,
     net::{SocketAddr, TcpListener, TcpStream},
-    process::{Child, ChildStderr, ChildStdout, Command, Output, Stdio},
-    sync::mpsc,
+    process::{Command, Stdio},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
+use binary::{FREE, PATIENCE, Server, framecast, output};
 use framecast::{
     synth::{Pattern, Variant},
     wire::{envelope, jpeg},
 };
 use futures_util::StreamExt as _;
 use tokio_tungstenite::tungstenite::Message;
-
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// The binary, in an environment without any of its variables.
-fn framecast(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_framecast"));
-    command.args(args).stdin(Stdio::null());
-    for name in ["WEBSOCKET_PORT", "STREAMING_PORT", "API_PORT", "REDIS_URL"] {
-        command.env_remove(name);
-    }
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("FRAMECAST_")) {
-        command.env_remove(name);
-    }
-    command
-}
-
-fn output(mut command: Command) -> (Option<i32>, String, String) {
-    let Output { status, stdout, stderr } = command.output().unwrap();
-    (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
-}
-
-/// A running server or publisher; killed when dropped.
-struct Server {
-    child: Child,
-    lines: mpsc::Receiver<String>,
-    log: mpsc::Receiver<String>,
-}
-
-impl Server {
-    fn start(mut command: Command) -> Self {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let lines = reader::<ChildStdout>(child.stdout.take().unwrap());
-        let log = reader::<ChildStderr>(child.stderr.take().unwrap());
-        Self { child, lines, log }
-    }
-
-    /// The address in the next line, which starts as given.
-    fn addr(&self, start: &str) -> String {
-        let line = self.lines.recv_timeout(PATIENCE).unwrap();
-        let url = line.strip_prefix(start).unwrap_or_else(|| panic!("{line:?}"));
-        url.strip_prefix("http://").unwrap().strip_suffix('/').unwrap().to_owned()
-    }
-
-    fn signal(&self, name: &str) {
-        let kill = format!("kill -s {name} {}", self.child.id());
-        let sent = Command::new("sh").args(["-c", &kill]).status().unwrap();
-        assert!(sent.success());
-    }
-
-    /// The exit code, and how long it took.
-    fn ended(&mut self) -> (Option<i32>, Duration) {
-        let began = Instant::now();
-        while began.elapsed() < PATIENCE {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return (status.code(), began.elapsed());
-            }
-            thread::sleep(Duration::from_millis(20));
-        }
-        panic!("it did not end in {PATIENCE:?}");
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 /// Waits for a frame of the camera that says when it was taken, as a viewer gets it.
 async fn stamped_frame(view: &str, camera: &str) -> (u64, u64, Vec<u8>) {
@@ -99,20 +34,6 @@ async fn stamped_frame(view: &str, camera: &str) -> (u64, u64, Vec<u8>) {
         }
     }
 }
-
-fn reader<R: std::io::Read + Send + 'static>(from: R) -> mpsc::Receiver<String> {
-    let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || {
-        for line in BufReader::new(from).lines().map_while(Result::ok) {
-            if sender.send(line).is_err() {
-                break;
-            }
-        }
-    });
-    receiver
-}
-
-const FREE: [&str; 4] = ["--ingest-addr", "127.0.0.1:0", "--view-addr", "127.0.0.1:0"];
 
 #[test]
 fn help_shows_the_commands_and_the_servers_options() {
@@ -202,7 +123,7 @@ fn each_port_is_announced_as_it_is_and_a_signal_ends_the_server_cleanly() {
 fn the_log_starts_with_version_and_addresses_and_the_limit_of_open_files_is_raised() {
     let mut shell = Command::new("sh");
     shell.args(["-c", "ulimit -Sn 64 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_framecast")]);
-    shell.args(["--log", "info"]).args(FREE);
+    shell.args(["--log", "info", "--data-dir", "off"]).args(FREE);
     let server = Server::start(shell);
     let addrs = [server.addr("framecast capture page  "), server.addr("framecast viewer page   ")];
     let line = server.log.recv_timeout(PATIENCE).unwrap();

@@ -9,8 +9,9 @@ fn allowed(module: &str) -> &'static [&'static str] {
     match module {
         "wire" | "telemetry" | "synth" => &[],
         "net" | "relay" => &["wire", "telemetry"],
-        "ingest" => &["relay", "wire", "net", "synth"],
-        "view" => &["relay", "wire", "net"],
+        "ingest" => &["relay", "wire", "net", "synth", "telemetry"],
+        "media" => &["relay", "wire"],
+        "view" => &["relay", "wire", "net", "store"],
         "store" => &["relay", "wire"],
         "http" => &["ingest", "view", "net", "wire", "telemetry"],
         "publish" => &["synth", "wire"],

@@ -15,7 +15,11 @@ const STOP_MS = 5_000;
  * @returns {Promise<{ ingest: URL, view: URL, stop: () => Promise<void> }>}
  */
 export async function startServer() {
-  const child = spawn(BINARY, ["serve", "--ingest-addr", "127.0.0.1:0", "--view-addr", "127.0.0.1:0"], { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(BINARY, ["serve", "--ingest-addr", "127.0.0.1:0", "--view-addr", "127.0.0.1:0"], {
+    stdio: ["ignore", "pipe", "pipe"],
+    // In the environment, as an older binary would refuse the flag.
+    env: { ...process.env, FRAMECAST_DATA_DIR: "off" },
+  });
   // Also where this program is interrupted.
   const kill = () => void child.kill("SIGKILL");
   process.once("exit", kill);

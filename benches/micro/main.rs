@@ -6,6 +6,7 @@ mod fragment;
 mod jpeg;
 mod legacy;
 mod relay;
+mod scale;
 mod splitters;
 
 use criterion::{criterion_group, criterion_main};
@@ -17,6 +18,7 @@ criterion_group!(
     jpeg::benches,
     legacy::benches,
     relay::benches,
+    scale::benches,
     splitters::benches
 );
 criterion_main!(micro);

@@ -85,6 +85,8 @@ impl Subject {
                 let baseline = baseline.filter(|_| matches!(kind, Kind::Baseline(_)));
                 let mut command = Command::new(baseline.unwrap_or_else(framecast_binary));
                 command.args(["--ingest-addr", "127.0.0.1:0", "--view-addr", "127.0.0.1:0"]);
+                // In the environment, as an older build would refuse the flag.
+                command.env("FRAMECAST_DATA_DIR", "off");
                 command.args(["--log", "warn", "--workers", &workers.to_string()]).args(options);
                 command
             }

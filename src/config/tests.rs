@@ -109,6 +109,39 @@ fn an_api_address_can_be_taken_back() {
 }
 
 #[test]
+fn networks_are_read_with_a_prefix_and_as_single_addresses() {
+    let flags = ["--source-networks", "192.168.1.7/24,fd00::/8", "--manage-from", "10.0.0.5"];
+    let config = load(&flags, &[], None).unwrap();
+    let shown: Vec<_> = config.source_networks.iter().map(ToString::to_string).collect();
+    assert_eq!(shown, ["192.168.1.0/24", "fd00::/8"]);
+    assert_eq!(config.manage_from[0].to_string(), "10.0.0.5/32");
+    for bad in ["lan", "192.168.1.0/33", "192.168.1", ""] {
+        let error = load(&["--manage-from", bad], &[], None).unwrap_err();
+        assert!(error.contains("such as 192.168.1.0/24") || bad.is_empty(), "{error}");
+    }
+}
+
+#[test]
+fn the_data_folder_is_where_the_system_keeps_such_things_unless_it_is_named() {
+    let default = |env: &[(&str, &str)]| {
+        DataDir::default_for(|name| {
+            env.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into())
+        })
+    };
+    let dir = |path: &str| Some(DataDir::Dir(path.into()));
+    let home = ("HOME", "/home/a");
+    assert_eq!(default(&[home]), dir("/home/a/.local/share/framecast"));
+    assert_eq!(default(&[home, ("XDG_DATA_HOME", "/d")]), dir("/d/framecast"));
+    assert_eq!(default(&[home, ("XDG_DATA_HOME", "d")]), dir("/home/a/.local/share/framecast"));
+    assert_eq!(default(&[home, ("STATE_DIRECTORY", "/var/lib/f:/x")]), dir("/var/lib/f"));
+    assert_eq!(default(&[]), None);
+    let config = load(&["--data-dir", "here"], &[], None).unwrap();
+    assert_eq!(config.data_dir, dir("here"));
+    let config = load(&["--data-dir", "off"], &[], None).unwrap();
+    assert_eq!((config.catalog_place(), config.data_dir), (None, Some(DataDir::Off)));
+}
+
+#[test]
 fn sizes_are_read_with_and_without_a_unit() {
     for (text, bytes) in
         [("67108864", 64 << 20), ("64MiB", 64 << 20), ("64M", 64 << 20), ("64 mb", 64_000_000)]

@@ -12,9 +12,10 @@ use clap::{
     builder::{PossibleValuesParser, TypedValueParser},
 };
 use http::Uri;
+use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
 
-use super::{ApiAddr, DEFAULT_HOST};
+use super::{ApiAddr, DEFAULT_HOST, DataDir};
 use crate::store::redis::Format;
 
 /// Largest `--max-frame-bytes`: an uncompressed 4K picture; whoever sends more does not send JPEG.
@@ -79,6 +80,24 @@ pub(super) fn api_addr(text: &str) -> Result<ApiAddr, String> {
         Ok(port) => Ok(ApiAddr::Port(port)),
         Err(_) => addr(text).map(ApiAddr::Addr).map_err(|error| format!("{error}; or off")),
     }
+}
+
+pub(super) fn data_dir(text: &str) -> Result<DataDir, String> {
+    match text {
+        "off" => Ok(DataDir::Off),
+        "" => Err("use the path of a folder, or off".into()),
+        dir => Ok(DataDir::Dir(dir.into())),
+    }
+}
+
+/// A network, or a single address.
+pub(super) fn network(text: &str) -> Result<IpNet, String> {
+    let single = || text.parse::<IpAddr>().ok().map(|ip| IpNet::from(ip.to_canonical()));
+    text.parse()
+        .ok()
+        .or_else(single)
+        .map(|net: IpNet| net.trunc())
+        .ok_or_else(|| "use a network such as 192.168.1.0/24 or fd00::/8, or an address".to_owned())
 }
 
 /// Reads a Redis address. The address itself is looked up when the server starts.

@@ -8,6 +8,7 @@ mod ending;
 mod frames;
 mod http_push;
 mod legacy;
+pub mod pull;
 mod push_body;
 pub mod signaling;
 mod stills;

@@ -24,11 +24,12 @@ impl ApiError {
         Self { code, message: message.into() }
     }
 
-    /// The camera was never published here, or is forgotten.
+    /// The camera is not configured, and was never published here or is forgotten.
     pub fn unknown_camera(id: &str) -> Self {
         let shown: String = id.chars().take(65).collect();
         let message = format!(
-            "camera {shown:?} was never published here, or is forgotten; /api/cameras lists those known"
+            "camera {shown:?} is not configured and was never published here, or is forgotten; \
+             /api/cameras lists those known"
         );
         Self::new("unknown_camera", message)
     }
@@ -37,21 +38,24 @@ impl ApiError {
     pub fn status(&self) -> StatusCode {
         match self.code {
             "bad_camera_id" | "bad_request" | "bad_message" | "bad_part" => StatusCode::BAD_REQUEST,
-            "forbidden_origin" => StatusCode::FORBIDDEN,
-            "unknown_camera" | "not_in_cache" | "not_found" => StatusCode::NOT_FOUND,
+            "forbidden_origin" | "forbidden_address" => StatusCode::FORBIDDEN,
+            "unknown_camera" | "not_configured" | "no_video" | "not_in_cache" | "not_found" => {
+                StatusCode::NOT_FOUND
+            }
             "method_not_allowed" => StatusCode::METHOD_NOT_ALLOWED,
             "precondition_failed" => StatusCode::PRECONDITION_FAILED,
             "precondition_required" => StatusCode::PRECONDITION_REQUIRED,
             "timeout" => StatusCode::REQUEST_TIMEOUT,
-            "replaced" => StatusCode::CONFLICT,
+            "replaced" | "camera_exists" => StatusCode::CONFLICT,
             "too_large" => StatusCode::PAYLOAD_TOO_LARGE,
             "unsupported_media_type" => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "upgrade_required" => StatusCode::UPGRADE_REQUIRED,
             "no_pictures" | "not_jpeg" | "truncated" | "unsupported_jpeg" | "too_many_pixels"
-            | "no_video" | "unsupported_codec" | "ice_restart" => StatusCode::UNPROCESSABLE_ENTITY,
-            "stale" | "too_many_cameras" | "draining" | "at_capacity" | "offline" => {
-                StatusCode::SERVICE_UNAVAILABLE
+            | "unsupported_codec" | "ice_restart" | "refused_source" | "not_scaled" => {
+                StatusCode::UNPROCESSABLE_ENTITY
             }
+            "busy" | "stale" | "too_many_cameras" | "draining" | "catalog_failed"
+            | "at_capacity" | "offline" => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

@@ -6,6 +6,7 @@
 
 mod answering;
 mod error;
+pub mod guard;
 mod head_first;
 mod intake;
 mod listen;
@@ -21,7 +22,7 @@ pub use error::ApiError;
 pub use intake::Intake;
 use listen::Place;
 pub use listen::{Lifetime, bind, serve, serve_viewers};
-pub use request::{Id, Peer, Query};
+pub use request::{Id, JsonObject, Peer, Query};
 pub use talk::{Ended, Talk};
 pub use upgrade::{WebSocketUpgrade, close, close_code, heartbeat, server_socket};
 pub use upload::{Inflow, Upload};

@@ -1,13 +1,17 @@
 //! Reading a request, with this server's errors.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use axum::{
     RequestPartsExt as _,
-    extract::{ConnectInfo, FromRequestParts, Path, rejection::QueryRejection},
+    extract::{
+        ConnectInfo, FromRequest, FromRequestParts, Path, Request, rejection::QueryRejection,
+    },
     http::request::Parts,
 };
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 use super::{ApiError, Lifetime};
 
@@ -42,6 +46,43 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         let id = parts.extract::<Path<String>>().await;
         Ok(Self(id.map_or_else(|_| "\u{FFFD}".to_owned(), |Path(id)| id)))
+    }
+}
+
+/// Most bytes of a JSON body: a thousand times what one has.
+const MAX_JSON: usize = 64 << 10;
+
+/// How long a JSON body may take.
+const JSON_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A JSON object as the body, whatever its Content-Type: `curl -d` says that it is a form. No error
+/// repeats any of it.
+#[derive(Debug, Clone)]
+pub struct JsonObject(pub Map<String, Value>);
+
+impl<S: Sync> FromRequest<S> for JsonObject {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        let body = Limited::new(request.into_body(), MAX_JSON).collect();
+        let late = |_| ApiError::new("timeout", "the body did not come within 10 s");
+        let body = tokio::time::timeout(JSON_TIMEOUT, body).await.map_err(late)?;
+        let body = body.map_err(|error| {
+            if error.is::<LengthLimitError>() {
+                ApiError::new("too_large", format!("the body has more than {MAX_JSON} bytes"))
+            } else {
+                ApiError::new("bad_request", "the body breaks off")
+            }
+        })?;
+        match serde_json::from_slice(&body.to_bytes()) {
+            Ok(Value::Object(map)) => Ok(Self(map)),
+            Ok(_) => Err(ApiError::new("bad_request", "the body must be a JSON object: {…}")),
+            Err(error) => {
+                let (line, column) = (error.line(), error.column());
+                let message = format!("the body is not JSON, see line {line}, column {column}");
+                Err(ApiError::new("bad_request", message))
+            }
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! One camera: its track, who publishes it, and its counts.
+//! One camera: its tracks, who publishes it, and its counts.
 
 use std::{
     fmt,
@@ -12,7 +12,10 @@ use serde::Serialize;
 use tokio::sync::watch;
 
 use super::{
-    Bell, CameraId, Clock, Consumer, Demand, DropReason, Drops, Frame, Latest, Rope, Viewing,
+    CameraId, Clock, Configured, Consumer, Demand, DropReason, Drops, Feed, Frame, Latest,
+    NotScaled, Quality, Rung, RungSnapshot, Viewing, Watch,
+    link::Link,
+    scaled::{Counter, Rungs},
     seats::{AtCapacity, Seat, Seats},
     track::{Budget, Track},
     video::{Format, VideoConsumer, VideoSnapshot, VideoTrack},
@@ -104,12 +107,16 @@ pub enum Presence {
 #[derive(Debug)]
 pub struct Camera {
     id: CameraId,
-    pub(super) track: Track,
+    pub(super) track: Arc<Track>,
+    rungs: Rungs,
+    /// Where rungs and stills are ordered.
+    counter: Counter,
     pub(super) video: VideoTrack,
     seats: Seats,
+    pub(super) link: Link,
     pub(super) drops: Drops,
     pub(super) published: AtomicU64,
-    owner: Mutex<Owner>,
+    pub(super) owner: Mutex<Owner>,
     /// For lines of its comings and goings.
     pub(super) talk: Seldom,
     /// Grows with each publisher; the newest owns the camera.
@@ -118,24 +125,33 @@ pub struct Camera {
 }
 
 #[derive(Debug)]
-struct Owner {
-    presence: Presence,
+pub(super) struct Owner {
+    pub(super) presence: Presence,
     name: Option<String>,
+    pub(super) configured: Option<Configured>,
     offline_at: Option<Instant>,
 }
 
 impl Camera {
-    pub(super) fn new(id: CameraId, budget: Arc<Budget>, clock: Clock) -> Self {
+    pub(super) fn new(id: CameraId, budget: Arc<Budget>, counter: Counter, clock: Clock) -> Self {
         let presence =
             Presence::Offline { since_us: clock.unix_us(), reason: "never published".into() };
         Self {
             id,
-            track: Track::new(budget, clock.now()),
+            track: Arc::new(Track::new(budget, clock.now())),
+            rungs: Rungs::default(),
+            counter,
             video: VideoTrack::new(clock.now()),
             seats: Seats::default(),
+            link: Link::new(),
             drops: Drops::default(),
             published: AtomicU64::new(0),
-            owner: Mutex::new(Owner { presence, name: None, offline_at: Some(clock.now()) }),
+            owner: Mutex::new(Owner {
+                presence,
+                name: None,
+                configured: None,
+                offline_at: Some(clock.now()),
+            }),
             talk: Seldom::new(FIRST_LINES, LINE_PERIOD),
             epoch: watch::Sender::new(0),
             clock,
@@ -147,9 +163,12 @@ impl Camera {
         &self.id
     }
 
-    /// The name for people: the publisher's, else the id.
+    /// The name for people: the configured one, else the publisher's, else the id.
     pub fn name(&self) -> String {
-        self.owner.lock().name.clone().unwrap_or_else(|| self.id.as_str().to_owned())
+        let owner = self.owner.lock();
+        let configured = owner.configured.as_ref().and_then(|configured| configured.name.clone());
+        let name = configured.or_else(|| owner.name.clone());
+        name.unwrap_or_else(|| self.id.as_str().to_owned())
     }
 
     /// Whether somebody publishes, since when, and if not, why.
@@ -198,14 +217,44 @@ impl Camera {
         Some(self.clock.now().saturating_duration_since(confirmed))
     }
 
+    /// Counts as a viewer of this quality for as long as the handle lives.
+    pub fn watch(self: &Arc<Self>, quality: Quality) -> Watch {
+        Watch::new(self, quality)
+    }
+
+    /// What a rung shows now; `None` while nobody watches it. For what can share it.
+    pub fn shown(&self, rung: Rung) -> Option<Arc<Latest>> {
+        self.rungs.latest(rung)
+    }
+
+    /// One of its frames, scaled to `rung` now; the frame itself where it is not wider.
+    pub async fn scaled(&self, frame: &Frame, rung: Rung) -> Result<Frame, NotScaled> {
+        self.counter.still(self.id.clone(), frame.clone(), rung).await
+    }
+
+    pub(super) fn rungs(&self) -> &Rungs {
+        &self.rungs
+    }
+
+    pub(super) fn counter(&self) -> &Counter {
+        &self.counter
+    }
+
+    /// It is forgotten: its readers see nothing more.
+    pub(super) fn close(&self) {
+        self.track.close();
+        self.rungs.close();
+        self.video.close();
+    }
+
     /// A reader that starts with the newest cached frame.
     pub fn consumer(&self) -> Consumer {
         self.track.consumer()
     }
 
-    /// Rings `bell` with `key` at each frame from now on, for as long as the rope lives.
-    pub fn hang(&self, bell: &Bell, key: usize) -> Rope {
-        self.track.hang(bell, key)
+    /// Its own pictures, to read.
+    pub fn source(&self) -> Feed {
+        Feed::new(self.track.clone())
     }
 
     /// Counts as a viewer for as long as the guard lives.
@@ -268,6 +317,7 @@ impl Camera {
         let newest = state.ring.newest();
         let oldest = state.ring.iter().next();
         let span = newest.zip(oldest).map(|(n, o)| n.received_at - o.received_at);
+        let rungs = self.rungs.snapshots(fps, self.clock);
         Snapshot {
             id: self.id.clone(),
             name,
@@ -289,6 +339,7 @@ impl Camera {
                 span_ms: millis(span.unwrap_or_default()),
             },
             video: self.video.snapshot(now),
+            rungs,
             drops,
         }
     }
@@ -352,9 +403,15 @@ impl Camera {
         Some(self.clock.now().saturating_duration_since(offline_at))
     }
 
-    /// How long it has been offline, if nobody watches either.
+    /// How long it has been offline, if nobody watches either, and nobody configured it.
     pub(super) fn idle_for(&self) -> Option<Duration> {
-        self.offline_for().filter(|_| self.track.viewers() + self.video.viewers() == 0)
+        let viewers = self.track.viewers() + self.video.viewers();
+        self.offline_for().filter(|_| viewers == 0 && !self.is_configured())
+    }
+
+    /// As [`Self::offline_for`], `None` also for one that has to stay.
+    pub(super) fn spare_for(&self) -> Option<Duration> {
+        self.offline_for().filter(|_| !self.is_configured())
     }
 }
 
@@ -397,6 +454,8 @@ pub struct Snapshot {
     pub video: Option<VideoSnapshot>,
     /// What the cache holds.
     pub cache: CacheSnapshot,
+    /// Scaled pictures of it that somebody watches.
+    pub rungs: Vec<RungSnapshot>,
     /// Frames dropped, by reason; reasons without any are left out.
     pub drops: std::collections::BTreeMap<&'static str, u64>,
 }

@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use thiserror::Error;
 
-use super::{Camera, CameraId, DropReason, Format, Frame, Medium, Registry};
+use super::{Camera, CameraId, DropReason, Format, Frame, Latest, Medium, Registry};
 use crate::wire::{envelope, jpeg};
 
 /// How far ahead of the server's clock a capture time may lie, in microseconds.
@@ -63,6 +63,40 @@ impl Refused {
     }
 }
 
+/// The right to publish pictures made of a camera's video, for as long as its publisher has it.
+#[derive(Debug)]
+pub struct PictureMaker(Producer);
+
+impl PictureMaker {
+    /// As [`Producer::headroom`].
+    pub fn headroom(&self) -> usize {
+        self.0.headroom()
+    }
+
+    /// As [`Producer::limits`].
+    pub fn limits(&self) -> &jpeg::Limits {
+        self.0.limits()
+    }
+
+    /// As [`Producer::publish`].
+    pub fn publish(&self, buf: Vec<u8>, stamp: Stamp) -> Result<Outcome, Refused> {
+        self.0.publish(buf, stamp)
+    }
+}
+
+impl Registry {
+    /// For pictures made of what the camera's present publisher sends as video; `None` while there is
+    /// no video.
+    pub fn make_pictures(self: &Arc<Self>, camera: &Arc<Camera>) -> Option<PictureMaker> {
+        // Before the look at the video: should another take over in between, it has none of this.
+        let epoch = *camera.epoch.borrow();
+        camera.video_format()?;
+        let mut made = Producer::new(self.clone(), camera.clone(), epoch);
+        made.owns = false;
+        Some(PictureMaker(made))
+    }
+}
+
 /// The right to publish a camera, until it is dropped (the camera goes offline) or a newer
 /// producer takes over.
 #[derive(Debug)]
@@ -71,11 +105,13 @@ pub struct Producer {
     camera: Arc<Camera>,
     epoch: u64,
     newest_seq: parking_lot::Mutex<Option<u64>>,
+    /// Whether the camera goes offline with it.
+    owns: bool,
 }
 
 impl Producer {
     pub(super) fn new(registry: Arc<Registry>, camera: Arc<Camera>, epoch: u64) -> Self {
-        Self { registry, camera, epoch, newest_seq: parking_lot::Mutex::default() }
+        Self { registry, camera, epoch, newest_seq: parking_lot::Mutex::default(), owns: true }
     }
 
     /// The camera.
@@ -132,7 +168,7 @@ impl Producer {
         let seq = state.seq + 1;
         let captured_us = plausible(stamp.captured_us, unix_us);
         let frame = Frame::build(buf, camera.id(), info, seq, captured_us, (now, unix_us));
-        camera.track.push(&mut state, frame);
+        camera.track.push(&mut state, Arc::new(Latest::new(frame)));
         camera.published.fetch_add(1, Relaxed);
         Ok(Outcome::Published { seq })
     }
@@ -215,7 +251,7 @@ impl Producer {
 impl Drop for Producer {
     fn drop(&mut self) {
         // After `close` the camera is offline already, and its reason stays.
-        if matches!(self.camera.presence(), super::Presence::Online { .. }) {
+        if self.owns && matches!(self.camera.presence(), super::Presence::Online { .. }) {
             self.release("publisher disconnected");
         }
     }

@@ -13,7 +13,10 @@ use parking_lot::Mutex;
 use thiserror::Error;
 use tokio::sync::watch;
 
-use super::{Camera, CameraId, Clock, Producer, Publisher, track::Budget};
+use super::{
+    Camera, CameraId, Clock, Orders, Producer, Publisher, link::Trials, scaled::Counter,
+    track::Budget,
+};
 use crate::{telemetry::Seldom, wire::jpeg};
 
 /// Between two lines of publishers that are refused.
@@ -52,8 +55,8 @@ impl Default for Limits {
 /// Why nobody may publish a camera now. The texts go to the publisher.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum PublishError {
-    /// At the limit, and all of them online.
-    #[error("{0} cameras are online, the most this server takes (--max-cameras)")]
+    /// At the limit, and all of them online or configured.
+    #[error("{0} cameras are online or configured, the most this server takes (--max-cameras)")]
     TooManyCameras(usize),
     /// On the way down.
     #[error("the server is shutting down; connect again in some seconds")]
@@ -75,12 +78,15 @@ impl PublishError {
 pub struct Registry {
     cameras: DashMap<CameraId, Arc<Camera>>,
     /// Held while a camera is added or forgotten, so that the count cannot pass its bound.
-    membership: Mutex<()>,
+    pub(super) membership: Mutex<()>,
     limits: Limits,
     budget: Arc<Budget>,
+    counter: Counter,
+    orders: Mutex<Option<Orders>>,
     clock: Clock,
     changes: watch::Sender<u64>,
     draining: AtomicBool,
+    pub(super) trials: Trials,
     /// For lines of publishers refused for want of room.
     refusals: Seldom,
 }
@@ -95,14 +101,18 @@ impl Registry {
             camera_bytes: limits.cache_bytes,
             total_bytes: limits.cache_total_bytes,
         };
+        let (counter, orders) = Counter::new(clock);
         Arc::new(Self {
             cameras: DashMap::new(),
             membership: Mutex::new(()),
             limits,
             budget: Arc::new(budget),
+            counter,
+            orders: Mutex::new(Some(orders)),
             clock,
             changes: watch::Sender::new(0),
             draining: AtomicBool::new(false),
+            trials: Trials::default(),
             refusals: Seldom::new(1, REFUSALS_PERIOD),
         })
     }
@@ -143,11 +153,11 @@ impl Registry {
         }
         let room = self.cameras.contains_key(id)
             || self.cameras.len() < self.limits.max_cameras
-            || self.list().iter().any(|camera| camera.offline_for().is_some());
+            || self.list().iter().any(|camera| camera.spare_for().is_some());
         if room { Ok(()) } else { Err(self.full(id)) }
     }
 
-    /// A camera, if it was ever published here and not forgotten.
+    /// A camera, if it is configured, or was ever published here and not forgotten.
     pub fn get(&self, id: &str) -> Option<Arc<Camera>> {
         self.cameras.get(id).map(|camera| camera.value().clone())
     }
@@ -165,6 +175,12 @@ impl Registry {
         self.changes.subscribe()
     }
 
+    /// The scaled pictures that viewers ask for, for the one who makes them; `None` from the second
+    /// call on.
+    pub fn orders(&self) -> Option<Orders> {
+        self.orders.lock().take()
+    }
+
     /// The bounds.
     pub fn limits(&self) -> &Limits {
         &self.limits
@@ -178,6 +194,11 @@ impl Registry {
     /// Bytes that all caches hold.
     pub fn cache_bytes(&self) -> usize {
         self.budget.total.load(Relaxed)
+    }
+
+    /// Whether no publisher is taken any more.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Relaxed)
     }
 
     /// No publisher is taken any more.
@@ -214,33 +235,37 @@ impl Registry {
     }
 
     /// Under the membership lock.
-    fn get_or_add(&self, id: &CameraId) -> Result<Arc<Camera>, PublishError> {
+    pub(super) fn get_or_add(&self, id: &CameraId) -> Result<Arc<Camera>, PublishError> {
         if let Some(camera) = self.get(id.as_str()) {
             return Ok(camera);
         }
         if self.cameras.len() >= self.limits.max_cameras {
             // Watched or not: a wall that shows all cameras would keep every id that ever was.
             let cameras = self.list();
-            let offline = cameras.iter().filter_map(|camera| Some((camera.offline_for()?, camera)));
-            let oldest = offline.max_by_key(|(offline_for, _)| *offline_for);
+            let spare = cameras.iter().filter_map(|camera| Some((camera.spare_for()?, camera)));
+            let oldest = spare.max_by_key(|(offline_for, _)| *offline_for);
             match oldest {
                 Some((_, oldest)) => self.forget(oldest),
                 None => return Err(self.full(id)),
             }
         }
-        let camera = Arc::new(Camera::new(id.clone(), self.budget.clone(), self.clock));
+        let camera = Arc::new(Camera::new(
+            id.clone(),
+            self.budget.clone(),
+            self.counter.clone(),
+            self.clock,
+        ));
         self.cameras.insert(id.clone(), camera.clone());
         self.budget.cameras.fetch_add(1, Relaxed);
         Ok(camera)
     }
 
     /// Under the membership lock.
-    fn forget(&self, camera: &Arc<Camera>) {
+    pub(super) fn forget(&self, camera: &Arc<Camera>) {
         // By identity: under its id may stand another by now, published since the caller looked.
         if self.cameras.remove_if(camera.id(), |_, found| Arc::ptr_eq(found, camera)).is_some() {
             self.budget.cameras.fetch_sub(1, Relaxed);
-            camera.track.close();
-            camera.video.close();
+            camera.close();
             self.changed();
         }
     }

@@ -1,7 +1,8 @@
 //! A track: one producer, many consumers, and whether anybody watches.
 //!
-//! This one is `jpeg`, where the newest frame wins; a camera's video is in `video`. What is made only
-//! while somebody watches follows a track's [`Demand`] and knows nothing of who stands behind it.
+//! A camera has `jpeg`, as it was published, and a track for each of its rungs that somebody watches
+//! (`scaled`); in both the newest frame wins. Its video is in `video`. What is made only while somebody
+//! watches follows a track's [`Demand`] and knows nothing of who stands behind it.
 
 use std::{
     sync::{
@@ -55,6 +56,8 @@ pub(super) struct Track {
 #[derive(Debug, Default)]
 struct Slot {
     latest: Option<Arc<Latest>>,
+    /// Frames so far. Of a rung their numbers have gaps, as it leaves some out.
+    count: u64,
     /// The camera was forgotten; a consumer of it will see nothing more.
     closed: bool,
 }
@@ -89,13 +92,17 @@ impl Track {
     }
 
     /// Makes `frame` the newest, under the lock that the caller holds on the state.
-    pub(super) fn push(&self, state: &mut State, frame: Frame) {
+    pub(super) fn push(&self, state: &mut State, latest: Arc<Latest>) {
+        let frame = Frame::clone(&latest);
         state.seq = frame.seq;
         state.confirmed_at = Some(frame.received_at);
         state.meter.add(frame.jpeg_len(), frame.received_at);
-        state.ring.push(frame.clone(), self.budget.bounds(), &self.budget.total);
+        state.ring.push(frame, self.budget.bounds(), &self.budget.total);
         // Under the lock, so that frames reach the consumers in the order of their numbers.
-        self.slot.send_modify(|slot| slot.latest = Some(Arc::new(Latest::new(frame))));
+        self.slot.send_modify(|slot| {
+            slot.latest = Some(latest);
+            slot.count += 1;
+        });
         state.ropes.retain(|rope| rope.pull());
     }
 
@@ -110,15 +117,28 @@ impl Track {
         self.slot.borrow().latest.clone()
     }
 
+    fn newest(&self) -> Option<(Arc<Latest>, u64)> {
+        let slot = self.slot.borrow();
+        Some((slot.latest.clone()?, slot.count))
+    }
+
     /// Evicts what has aged, for cameras that get no frames.
     pub(super) fn sweep(&self, now: Instant) {
         self.state.lock().ring.evict(now, self.budget.bounds(), &self.budget.total);
     }
 
+    /// Forgets what was, as if it were new.
+    pub(super) fn clear(&self, now: Instant) {
+        let mut state = self.state.lock();
+        state.ring.clear(&self.budget.total);
+        state.meter = Meter::new(now);
+        self.slot.send_modify(|slot| slot.latest = None);
+    }
+
     /// The camera is forgotten.
     pub(super) fn close(&self) {
         self.state.lock().ring.clear(&self.budget.total);
-        self.slot.send_modify(|slot| *slot = Slot { latest: None, closed: true });
+        self.slot.send_modify(|slot| (slot.latest, slot.closed) = (None, true));
     }
 
     pub(super) fn viewers(&self) -> usize {
@@ -126,7 +146,7 @@ impl Track {
     }
 
     pub(super) fn consumer(&self) -> Consumer {
-        Consumer { slot: self.slot.subscribe(), cursor: 0 }
+        Consumer { slot: self.slot.subscribe(), cursor: 0, count: 0 }
     }
 
     pub(super) fn viewing(&self) -> Viewing {
@@ -152,7 +172,10 @@ pub struct Next {
 #[derive(Debug)]
 pub struct Consumer {
     slot: watch::Receiver<Slot>,
+    /// The number of the frame returned last.
     cursor: u64,
+    /// How many frames the track had had by then.
+    count: u64,
 }
 
 impl Consumer {
@@ -160,24 +183,64 @@ impl Consumer {
     /// once. `None` when the camera was forgotten. Cancel safe.
     pub async fn next(&mut self) -> Option<Next> {
         loop {
-            let (latest, closed) = {
-                let slot = self.slot.borrow_and_update();
-                (slot.latest.clone(), slot.closed)
-            };
-            if let Some(frame) = latest.filter(|frame| frame.seq > self.cursor) {
-                let skipped = if self.cursor == 0 { 0 } else { frame.seq - self.cursor - 1 };
-                self.cursor = frame.seq;
-                return Some(Next { frame, skipped });
+            if let Some(next) = self.newer() {
+                return Some(next);
             }
-            if closed || self.slot.changed().await.is_err() {
+            if self.slot.borrow().closed || self.slot.changed().await.is_err() {
                 return None;
             }
         }
     }
 
+    /// What [`Self::next`] would return without waiting.
+    pub fn newer(&mut self) -> Option<Next> {
+        let (latest, count) = {
+            let slot = self.slot.borrow_and_update();
+            (slot.latest.clone(), slot.count)
+        };
+        let frame = latest.filter(|frame| frame.seq > self.cursor)?;
+        let skipped = if self.cursor == 0 { 0 } else { count.saturating_sub(self.count + 1) };
+        (self.cursor, self.count) = (frame.seq, count);
+        Some(Next { frame, skipped })
+    }
+
     /// Frames up to this number will not be returned.
     pub fn skip_to(&mut self, seq: u64) {
-        self.cursor = seq;
+        let slot = self.slot.borrow();
+        // Of those above it only the newest is still to be had.
+        let above = slot.latest.as_ref().is_some_and(|latest| latest.seq > seq);
+        (self.cursor, self.count) = (seq, slot.count.saturating_sub(u64::from(above)));
+    }
+}
+
+/// One track to look at, for who reads many of them and keeps its own cursors.
+#[derive(Debug, Clone)]
+pub struct Feed(Arc<Track>);
+
+impl Feed {
+    pub(super) fn new(track: Arc<Track>) -> Self {
+        Self(track)
+    }
+
+    /// The newest frame, however old; `None` before the first, and of a rung that is only just being
+    /// made.
+    pub fn latest(&self) -> Option<Arc<Latest>> {
+        self.0.latest()
+    }
+
+    /// The newest frame, and how many there were up to it: of a rung their numbers have gaps.
+    pub fn newest(&self) -> Option<(Arc<Latest>, u64)> {
+        self.0.newest()
+    }
+
+    /// A reader that starts with the newest frame.
+    pub fn consumer(&self) -> Consumer {
+        self.0.consumer()
+    }
+
+    /// Rings `bell` with `key` at each frame from now on, for as long as the rope lives.
+    pub fn hang(&self, bell: &Bell, key: usize) -> Rope {
+        self.0.hang(bell, key)
     }
 }
 
@@ -217,6 +280,11 @@ impl Demand {
         if self.viewers.wait_for(|&viewers| viewers > 0).await.is_err() {
             std::future::pending::<()>().await;
         }
+    }
+
+    /// Whether somebody watches now.
+    pub fn is_wanted(&self) -> bool {
+        *self.viewers.borrow() > 0
     }
 
     /// Waits until nobody has watched for `linger` on end.

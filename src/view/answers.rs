@@ -12,12 +12,16 @@ use utoipa::{
     openapi::{KnownFormat, ObjectBuilder, RefOr, SchemaFormat, Type, schema::Schema},
 };
 
-use crate::relay::{Codec, Frame, Snapshot, VideoSnapshot};
+use super::catalog::SourceAnswer;
+use crate::{
+    relay::{Codec, Frame, RungSnapshot, Snapshot, VideoSnapshot},
+    store::catalog::Entry,
+};
 
 /// All cameras, in the order of their ids.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Cameras {
-    /// Those known: online, or offline and not yet forgotten.
+    /// Those known: configured, online, or offline and not yet forgotten.
     pub cameras: Vec<Camera>,
 }
 
@@ -26,7 +30,7 @@ pub struct Cameras {
 pub struct Camera {
     /// Its id, `[A-Za-z0-9][A-Za-z0-9._-]{0,63}`.
     id: String,
-    /// For people; the id if the publisher gave none.
+    /// For people: the configured one, the publisher's, or the id.
     name: String,
     /// Whether somebody publishes it.
     online: bool,
@@ -63,9 +67,33 @@ pub struct Camera {
     video: Option<Video>,
     /// What the cache holds.
     cache: Cache,
+    /// Scaled pictures of it that somebody watches, or did in the last 15 s.
+    rungs: Vec<Rung>,
     /// Frames dropped since the server started, by reason; reasons without any are left out.
     #[schema(value_type = BTreeMap<String, u64>)]
     drops: BTreeMap<&'static str, u64>,
+    /// Where it hangs, for people; null if nobody said.
+    #[schema(required)]
+    location: Option<String>,
+    /// Where its pictures come from; null if it is not configured.
+    #[schema(required)]
+    source: Option<SourceAnswer>,
+    /// Whether it is connected only while watched; null if it is not configured.
+    #[schema(required)]
+    on_demand: Option<bool>,
+    /// Most viewers at a time, 0 is no limit; null if it is not configured.
+    #[schema(required)]
+    max_viewers: Option<u32>,
+    /// `tcp` or `udp`; null if it is not configured.
+    #[schema(required)]
+    rtsp_transport: Option<&'static str>,
+    /// Pictures a second made of video; null if it is not configured.
+    #[schema(required)]
+    jpeg_fps: Option<f64>,
+    /// A smaller picture of the same camera, without its password; null without one, and to those
+    /// who may not set cameras up.
+    #[schema(required)]
+    substream_url: Option<String>,
 }
 
 /// What a camera's cache holds.
@@ -79,8 +107,9 @@ pub struct Cache {
     span_ms: u64,
 }
 
-impl From<Snapshot> for Camera {
-    fn from(snapshot: Snapshot) -> Self {
+impl Camera {
+    /// Figures, and what is configured, if anything is; addresses only with `details`.
+    pub fn new(snapshot: Snapshot, entry: Option<&Entry>, details: bool) -> Self {
         // Taken apart whole, so that a figure added to the relay is not forgotten here.
         let Snapshot {
             id,
@@ -99,10 +128,13 @@ impl From<Snapshot> for Camera {
             viewers,
             video,
             cache,
+            rungs,
             drops,
         } = snapshot;
         let transport = transport.map(|transport| transport.to_string());
         let cache = Cache { frames: cache.frames, bytes: cache.bytes, span_ms: cache.span_ms };
+        let set = entry.map(|entry| &entry.settings);
+        let substream = set.and_then(|set| set.substream.as_ref()).filter(|_| details);
         Self {
             id: id.to_string(),
             name,
@@ -120,7 +152,15 @@ impl From<Snapshot> for Camera {
             viewers,
             video: video.map(Video::from),
             cache,
+            rungs: rungs.into_iter().map(Into::into).collect(),
             drops,
+            location: set.and_then(|set| set.location.clone()),
+            source: set.map(|set| SourceAnswer::new(set, details)),
+            on_demand: set.map(|set| set.on_demand),
+            max_viewers: set.map(|set| set.max_viewers),
+            rtsp_transport: set.map(|set| set.rtsp_transport.name()),
+            jpeg_fps: set.map(|set| set.jpeg_fps),
+            substream_url: substream.map(|address| address.url.to_string()),
         }
     }
 }
@@ -185,6 +225,49 @@ impl From<VideoSnapshot> for Video {
             generation,
             viewers,
         }
+    }
+}
+
+/// A size that a camera's pictures are scaled to while somebody watches it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Rung {
+    /// `low`, `medium`, `high`, or its width.
+    rung: &'static str,
+    /// Pixels across. A narrower source is passed on as it is.
+    width: u16,
+    /// Who watches it now.
+    viewers: usize,
+    /// Frames since its first viewer came.
+    frames: u64,
+    /// Pictures that could not be scaled, and are missing here.
+    failed: u64,
+    /// Frames a second over the last 2 s.
+    fps: f64,
+    /// What `fps` should be: the camera's, or the rung's own limit.
+    due_fps: f64,
+    /// JPEG bytes a second over the last 2 s.
+    bytes_per_s: u64,
+    /// Milliseconds of work a frame, smoothed; 0 where frames are passed on as they are.
+    encode_ms: f64,
+    /// Whether `fps` is below `due_fps`, as the work would take more than `--media-cpu` allows.
+    lowered: bool,
+}
+
+impl From<RungSnapshot> for Rung {
+    fn from(snapshot: RungSnapshot) -> Self {
+        let RungSnapshot {
+            rung,
+            width,
+            viewers,
+            frames,
+            failed,
+            fps,
+            due_fps,
+            bytes_per_s,
+            encode_ms,
+            lowered,
+        } = snapshot;
+        Self { rung, width, viewers, frames, failed, fps, due_fps, bytes_per_s, encode_ms, lowered }
     }
 }
 
@@ -304,6 +387,8 @@ pub struct Info {
     pub ingest_addresses: Vec<String>,
     /// Most frames a second for one viewer and camera.
     pub max_fps: f64,
+    /// Whether who asks may set cameras up.
+    pub manage: bool,
 }
 
 /// Any error.

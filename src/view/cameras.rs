@@ -4,6 +4,7 @@ use axum::{Json, extract::State};
 
 use super::{
     answers::{CachedFrame, CachedFrames, Camera, Cameras, ErrorAnswer, millis},
+    catalog::Rights,
     rest::Rest,
 };
 use crate::net::{ApiError, Id};
@@ -19,8 +20,12 @@ const MAX_LISTED: usize = 3000;
     path = "/api/cameras",
     responses((status = 200, description = "In the order of their ids", body = Cameras))
 )]
-pub(super) async fn list(State(rest): State<Rest>) -> Json<Cameras> {
-    Json(Cameras { cameras: rest.snapshots() })
+pub(super) async fn list(State(rest): State<Rest>, rights: Rights) -> Json<Cameras> {
+    let cameras = rest.view.registry.list();
+    let shown = |camera: &std::sync::Arc<crate::relay::Camera>| {
+        rest.shown(camera.snapshot(), rights.0.is_ok())
+    };
+    Json(Cameras { cameras: cameras.iter().map(shown).collect() })
 }
 
 /// One camera.
@@ -35,8 +40,12 @@ pub(super) async fn list(State(rest): State<Rest>) -> Json<Cameras> {
         (status = 404, description = "`unknown_camera`", body = ErrorAnswer),
     )
 )]
-pub(super) async fn one(State(rest): State<Rest>, Id(id): Id) -> Result<Json<Camera>, ApiError> {
-    Ok(Json(rest.camera(&id)?.snapshot().into()))
+pub(super) async fn one(
+    State(rest): State<Rest>,
+    Id(id): Id,
+    rights: Rights,
+) -> Result<Json<Camera>, ApiError> {
+    Ok(Json(rest.shown(rest.camera(&id)?.snapshot(), rights.0.is_ok())))
 }
 
 /// What the cache holds.

@@ -13,17 +13,23 @@ use utoipa::IntoParams;
 
 use super::{
     answers::{Binary, ErrorAnswer, millis},
+    quality::SizeQuery,
     rest::Rest,
 };
 use crate::{
     net::{ApiError, Id, Query},
-    relay::{Camera, Frame},
+    relay::{Camera, Frame, NotScaled, Quality, Rung},
 };
 
 /// How long `after` waits when the client does not say.
 const DEFAULT_TIMEOUT_MS: u64 = 10_000;
 /// Longest wait for `after`: below the patience of proxies, whose usual limit is 60 s.
 const MAX_TIMEOUT_MS: u64 = 30_000;
+
+/// Longest wait for a scaled picture, which takes some milliseconds when nobody else wants one.
+const SCALE_TIMEOUT: Duration = Duration::from_secs(5);
+/// A rung that somebody watches serves stills too, if it is at most this far behind the camera.
+const GOOD_ENOUGH: Duration = Duration::from_millis(200);
 
 /// The query of `frame.jpg`.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -114,7 +120,8 @@ impl FrameQuery {
 
 /// One picture.
 ///
-/// The newest frame, unless the query says otherwise; exactly the publisher's bytes.
+/// The newest frame, unless the query says otherwise; exactly the publisher's bytes, unless it asks for
+/// a smaller picture.
 #[utoipa::path(
     get,
     operation_id = "get_frame",
@@ -122,6 +129,7 @@ impl FrameQuery {
     params(
         ("id" = String, Path, description = "The camera's id"),
         FrameQuery,
+        SizeQuery,
         ("If-None-Match" = Option<String>, Header, description = "An `ETag` of before"),
     ),
     responses(
@@ -145,17 +153,22 @@ impl FrameQuery {
             body = ErrorAnswer),
         (status = 404, description = "`unknown_camera`, or `not_in_cache`: no frame of that time \
             or number, or none yet", body = ErrorAnswer),
-        (status = 503, description = "`stale`: older than `max_age_ms`", body = ErrorAnswer),
+        (status = 422, description = "`not_scaled`: the picture is broken", body = ErrorAnswer),
+        (status = 503, description = "`stale`: older than `max_age_ms`; `busy`: too many pictures \
+            to scale", body = ErrorAnswer),
     )
 )]
 pub(super) async fn frame(
     State(rest): State<Rest>,
     Id(id): Id,
     Query(query): Query<FrameQuery>,
+    Query(size): Query<SizeQuery>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let camera = rest.camera(&id)?;
-    let (frame, age) = match query.wish()? {
+    let quality = size.quality()?;
+    let wish = query.wish()?;
+    let (frame, age) = match wish {
         Wish::At(ago) => {
             let frame = camera.rewound(ago).ok_or_else(|| not_in_cache(&camera, ago))?;
             let age = rest.since_received(&frame);
@@ -180,7 +193,36 @@ pub(super) async fn frame(
         let message = format!("the newest frame of {id} is {} ms old", millis(age));
         return Err(ApiError::new("stale", message));
     }
-    Ok(answer(&frame, age, &headers))
+    match quality {
+        // Before it is made: who asks again and again for a picture that stays costs nothing.
+        Quality::Rung(rung) if !is_known(&headers, &etag(&frame, quality)) => {
+            let seq = frame.seq;
+            let small = scaled(&camera, frame, rung, wish).await?;
+            let age = if small.seq == seq { age } else { rest.since_received(&small) };
+            Ok(answer(&small, quality, age, &headers))
+        }
+        _ => Ok(answer(&frame, quality, age, &headers)),
+    }
+}
+
+/// A frame on a rung: the one that is made for viewers anyway, or one made for this request and those
+/// that ask for the same.
+async fn scaled(camera: &Camera, frame: Frame, rung: Rung, wish: Wish) -> Result<Frame, ApiError> {
+    let after = match wish {
+        Wish::Newest => Some(0),
+        Wish::After(seq, _) => Some(seq.min(frame.seq - 1)),
+        Wish::At(_) | Wish::Numbered(_) => None,
+    };
+    let shown = after.zip(camera.shown(rung)).map(|(after, shown)| {
+        let behind = frame.received_at.saturating_duration_since(shown.received_at);
+        (shown.seq > after && behind <= GOOD_ENOUGH).then(|| Frame::clone(&shown))
+    });
+    if let Some(shown) = shown.flatten() {
+        return Ok(shown);
+    }
+    let made = tokio::time::timeout(SCALE_TIMEOUT, camera.scaled(&frame, rung)).await;
+    made.unwrap_or(Err(NotScaled::Busy))
+        .map_err(|error| ApiError::new(error.code(), error.to_string()))
 }
 
 /// Waits until the camera has a frame above `after`. False when none came within `patience`, or
@@ -227,9 +269,9 @@ fn no_frame_yet(camera: &Camera) -> ApiError {
 }
 
 /// The frame's bytes, shared with the cache, or 304 when the client has them.
-fn answer(frame: &Frame, age: Duration, request: &HeaderMap) -> Response {
-    let etag = etag(frame);
-    let known = request.get_all(header::IF_NONE_MATCH).iter().any(|value| names(value, &etag));
+fn answer(frame: &Frame, quality: Quality, age: Duration, request: &HeaderMap) -> Response {
+    let etag = etag(frame, quality);
+    let known = is_known(request, &etag);
     let (status, body) = if known {
         (StatusCode::NOT_MODIFIED, Body::empty())
     } else {
@@ -256,8 +298,16 @@ fn answer(frame: &Frame, age: Duration, request: &HeaderMap) -> Response {
 
 /// A strong one (RFC 9110, 8.8.3). Numbers begin anew with the server, and with a camera that was
 /// forgotten; the time of arrival tells those apart.
-fn etag(frame: &Frame) -> String {
-    format!("\"{:x}-{}\"", frame.received_us, frame.seq)
+fn etag(frame: &Frame, quality: Quality) -> String {
+    let size = match quality {
+        Quality::Source => String::new(),
+        Quality::Rung(rung) => format!("-{}", rung.name()),
+    };
+    format!("\"{:x}-{}{size}\"", frame.received_us, frame.seq)
+}
+
+fn is_known(request: &HeaderMap, etag: &str) -> bool {
+    request.get_all(header::IF_NONE_MATCH).iter().any(|value| names(value, etag))
 }
 
 /// Whether a value of `If-None-Match` names the tag (RFC 9110, 13.1.2: weak comparison).

@@ -25,12 +25,13 @@ use utoipa::IntoParams;
 use super::{
     answers::{Binary, ErrorAnswer},
     encodings,
+    quality::SizeQuery,
     rest::Rest,
     sent::Sent,
 };
 use crate::{
     net::{ApiError, Id, Query},
-    relay::{Camera, Clock, Consumer, DropReason, Frame, Latest, Next, Pacer, Viewing},
+    relay::{Camera, Clock, Consumer, DropReason, Frame, Latest, Next, Pacer, Quality, Watch},
 };
 
 /// Between looks whether a slow client has taken the part before.
@@ -121,7 +122,8 @@ impl StreamQuery {
 
 /// A camera as MJPEG.
 ///
-/// The newest frame at once, however old, then each newer one as the client takes them. The stream
+/// The newest frame at once, however old, then each newer one as the client takes them; scaled, if the
+/// query asks for it, for as long as somebody watches it so. The stream
 /// stays open while the camera is offline, and ends with the server or when the camera is
 /// forgotten. A part has `Content-Length`, `X-Framecast-Seq`, `X-Framecast-Captured-Us` and
 /// `X-Framecast-Received-Us`, but not for browsers (which `Accept` `image/webp`): they show a
@@ -130,7 +132,7 @@ impl StreamQuery {
     get,
     operation_id = "stream_frames",
     path = "/api/cameras/{id}/stream.mjpeg",
-    params(("id" = String, Path, description = "The camera's id"), StreamQuery),
+    params(("id" = String, Path, description = "The camera's id"), StreamQuery, SizeQuery),
     responses(
         (status = 200, description = "One part a frame", body = inline(Binary),
             content_type = "multipart/x-mixed-replace"),
@@ -144,16 +146,18 @@ pub(super) async fn stream(
     State(rest): State<Rest>,
     Id(id): Id,
     Query(query): Query<StreamQuery>,
+    Query(size): Query<SizeQuery>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let camera = rest.camera(&id)?;
     let fps = query.fps(rest.view.max_fps)?;
+    let quality = size.quality()?;
     if rest.shutdown.is_cancelled() {
         return Err(Rest::draining());
     }
     let layout = Layout::that_suits(&headers);
     let start = stream::iter([Bytes::from_static(layout.start.as_bytes())]);
-    let parts = stream::unfold(Parts::new(&rest, camera, fps, layout), Parts::next);
+    let parts = stream::unfold(Parts::new(&rest, camera, quality, fps, layout), Parts::next);
     let pieces = parts.flat_map(|part| stream::iter(part.into_iter().filter(|p| !p.is_empty())));
     let body = Body::from_stream(start.chain(pieces).map(Ok::<_, Infallible>));
     Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], body).into_response())
@@ -170,21 +174,28 @@ struct Parts {
     shutdown: CancellationToken,
     sent: Sent,
     layout: &'static Layout,
-    _viewing: Viewing,
+    _watch: Watch,
 }
 
 impl Parts {
-    fn new(rest: &Rest, camera: Arc<Camera>, fps: f64, layout: &'static Layout) -> Self {
+    fn new(
+        rest: &Rest,
+        camera: Arc<Camera>,
+        quality: Quality,
+        fps: f64,
+        layout: &'static Layout,
+    ) -> Self {
+        let watch = camera.watch(quality);
         Self {
-            consumer: camera.consumer(),
+            consumer: watch.feed().consumer(),
             pacer: Pacer::new(fps),
             after: layout.after.to_owned().into(),
             clock: rest.view.registry.clock(),
             shutdown: rest.shutdown.clone(),
             sent: rest.sent.clone(),
             layout,
-            _viewing: camera.viewing(),
             camera,
+            _watch: watch,
         }
     }
 
@@ -232,10 +243,9 @@ impl Parts {
             self.camera.count(reason, std::mem::take(&mut skipped));
             reason = DropReason::Paced;
             tokio::time::sleep_until(due.into()).await;
-            if let Some(newer) = self.camera.latest().filter(|newer| newer.seq > frame.seq) {
-                skipped += newer.seq - frame.seq;
-                self.consumer.skip_to(newer.seq);
-                frame = newer;
+            if let Some(newer) = self.consumer.newer() {
+                skipped += newer.skipped + 1;
+                frame = newer.frame;
             }
         }
         if skipped > 0 {
@@ -277,7 +287,7 @@ mod tests {
 
     fn start(fps: f64) -> (Producer, Parts) {
         let (producer, rest) = camera();
-        let parts = Parts::new(&rest, producer.camera().clone(), fps, &SIZED);
+        let parts = Parts::new(&rest, producer.camera().clone(), Quality::Source, fps, &SIZED);
         (producer, parts)
     }
 
@@ -286,7 +296,8 @@ mod tests {
         let (producer, rest) = camera();
         put(&producer, 1);
         let message = producer.camera().latest().unwrap().websocket_message().as_ptr_range();
-        let client = || Parts::new(&rest, producer.camera().clone(), 0.0, &SIZED).next();
+        let camera = producer.camera();
+        let client = || Parts::new(&rest, camera.clone(), Quality::Source, 0.0, &SIZED).next();
         let ([header, picture, _], _one) = client().await.unwrap();
         let ([same_header, same_picture, _], _other) = client().await.unwrap();
         assert_eq!(picture.as_ptr_range(), same_picture.as_ptr_range());

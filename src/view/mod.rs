@@ -1,13 +1,17 @@
 //! Doors out. Each reads the newest frames of the cameras and hands them on in its own wrapping.
 //!
-//! Belongs here: viewers' protocols. Does not: publishers, or anything that changes a camera.
+//! Belongs here: viewers' protocols, and the API, by which cameras are set up too. Does not:
+//! publishers.
 
 mod answers;
 mod cameras;
+mod catalog;
 mod frame_jpg;
 pub mod legacy_api;
 mod mjpeg;
 mod openapi;
+mod quality;
+mod requests;
 mod rest;
 mod sent;
 mod status;
@@ -16,6 +20,7 @@ pub mod whep;
 
 use std::sync::Arc;
 
+pub use catalog::{Managers, Setup};
 pub use rest::{Rest, routes};
 pub use sent::Sent;
 

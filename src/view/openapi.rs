@@ -14,7 +14,7 @@ use utoipa::{
 };
 
 use super::{
-    answers,
+    answers, catalog, requests,
     rest::{Rest, table},
 };
 
@@ -49,6 +49,11 @@ fn describe(ingest_port: u16) -> OpenApi {
     add::<answers::CachedFrames>(&mut schemas);
     add::<answers::Stats>(&mut schemas);
     add::<answers::Info>(&mut schemas);
+    add::<catalog::Presets>(&mut schemas);
+    add::<catalog::Provisioned>(&mut schemas);
+    add::<requests::NewCamera>(&mut schemas);
+    add::<requests::CameraPatch>(&mut schemas);
+    add::<requests::ProvisionRequest>(&mut schemas);
     add::<answers::ErrorAnswer>(&mut schemas);
     let components = ComponentsBuilder::new().schemas_from_iter(schemas).build();
     OpenApiBuilder::new().info(info).paths(paths).components(Some(components)).build()

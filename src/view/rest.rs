@@ -11,23 +11,24 @@ use axum::{
     http::{HeaderValue, header},
     middleware::map_response,
     response::Response,
-    routing::{MethodRouter, any, get},
+    routing::{MethodRouter, any, delete, get, patch, post},
 };
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use utoipa::openapi::path::{HttpMethod, Operation};
 
-use super::{Sent, View, answers, cameras, frame_jpg, mjpeg, openapi, status};
+use super::{Sent, Setup, View, answers, cameras, catalog, frame_jpg, mjpeg, openapi, status};
 use crate::{
     net::ApiError,
-    relay::{Camera, CameraId, Frame},
+    relay::{Camera, CameraId, Frame, Snapshot},
 };
 
 /// What the handlers share. Cheap to clone.
 #[derive(Clone)]
 pub struct Rest {
     pub(super) view: View,
+    pub(super) setup: Setup,
     pub(super) shutdown: CancellationToken,
     pub(super) ingest_port: u16,
     pub(super) ingest_addresses: Arc<dyn Fn() -> Vec<SocketAddr> + Send + Sync>,
@@ -39,9 +40,10 @@ pub struct Rest {
 
 impl fmt::Debug for Rest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { view, shutdown, ingest_port, started, .. } = self;
+        let Self { view, setup, shutdown, ingest_port, started, .. } = self;
         f.debug_struct("Rest")
             .field("view", view)
+            .field("setup", setup)
             .field("shutdown", shutdown)
             .field("ingest_port", ingest_port)
             .field("started", started)
@@ -57,7 +59,13 @@ impl Rest {
         let figures = Arc::new(Map::new);
         let ingest_addresses = Arc::new(Vec::new);
         let (started, sent) = (Instant::now(), Sent::default());
-        Self { view, shutdown, ingest_port, ingest_addresses, started, sent, figures }
+        let setup = Setup::default();
+        Self { view, setup, shutdown, ingest_port, ingest_addresses, started, sent, figures }
+    }
+
+    /// With cameras that can be set up; without, none can.
+    pub fn with_setup(self, setup: Setup) -> Self {
+        Self { setup, ..self }
     }
 
     /// What was sent as MJPEG since the start.
@@ -96,8 +104,11 @@ impl Rest {
         camera.ok_or_else(|| ApiError::unknown_camera(id.as_str()))
     }
 
-    pub(super) fn snapshots(&self) -> Vec<answers::Camera> {
-        self.view.registry.list().iter().map(|camera| camera.snapshot().into()).collect()
+    /// A camera's figures with what is configured of it; its addresses only with `details`.
+    pub(super) fn shown(&self, snapshot: Snapshot, details: bool) -> answers::Camera {
+        let catalog = self.setup.catalog.as_ref();
+        let entry = catalog.and_then(|catalog| catalog.get(snapshot.id.as_str()));
+        answers::Camera::new(snapshot, entry.as_deref(), details)
     }
 
     pub(super) fn draining() -> ApiError {
@@ -128,6 +139,11 @@ pub(super) fn table() -> Vec<Route> {
     vec![
         Route::new::<cameras::__path_list>("cameras", get(cameras::list)),
         Route::new::<cameras::__path_one>("cameras", get(cameras::one)),
+        Route::new::<catalog::__path_add>("cameras", post(catalog::add)),
+        Route::new::<catalog::__path_change>("cameras", patch(catalog::change)),
+        Route::new::<catalog::__path_remove>("cameras", delete(catalog::remove)),
+        Route::new::<catalog::__path_presets>("cameras", get(catalog::presets)),
+        Route::new::<catalog::__path_provision>("cameras", post(catalog::provision)),
         Route::new::<cameras::__path_frames>("cameras", get(cameras::frames)),
         Route::new::<frame_jpg::__path_frame>("pictures", get(frame_jpg::frame)),
         Route::new::<mjpeg::__path_stream>("pictures", get(mjpeg::stream)),
@@ -139,8 +155,8 @@ pub(super) fn table() -> Vec<Route> {
     ]
 }
 
-/// The REST routes, MJPEG and health of the view port: everything below `/api/`, `/healthz` and
-/// `/readyz`. HEAD works wherever GET does.
+/// The REST routes, MJPEG and health of the view port: everything below `/api/`, `/cameras/provision`,
+/// `/healthz` and `/readyz`. HEAD works wherever GET does.
 pub fn routes(rest: Rest) -> Router {
     let add = |router: Router<Rest>, route: Route| router.route(&route.path, route.handler);
     table()

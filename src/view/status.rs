@@ -6,6 +6,7 @@ use axum::{Json, extract::State};
 
 use super::{
     answers::{Caches, CameraCounts, ErrorAnswer, Info, Server, Stats, millis},
+    catalog::Rights,
     rest::Rest,
 };
 use crate::{
@@ -48,7 +49,10 @@ pub(super) async fn stats(State(rest): State<Rest>) -> Json<Stats> {
     };
     // By way of a value, where a further figure takes the place of one with the same name.
     let server = serde_json::to_value(figures).unwrap_or_default();
-    Json(Stats { server, cameras: cameras.into_iter().map(Into::into).collect() })
+    Json(Stats {
+        server,
+        cameras: cameras.into_iter().map(|camera| rest.shown(camera, false)).collect(),
+    })
 }
 
 fn drops(cameras: &[Snapshot]) -> BTreeMap<&'static str, u64> {
@@ -65,11 +69,12 @@ fn drops(cameras: &[Snapshot]) -> BTreeMap<&'static str, u64> {
     responses((status = 200, description = "All but the addresses is fixed while it runs",
         body = Info))
 )]
-pub(super) async fn info(State(rest): State<Rest>) -> Json<Info> {
+pub(super) async fn info(State(rest): State<Rest>, rights: Rights) -> Json<Info> {
     let Rest { view, ingest_port, ingest_addresses, .. } = rest;
     let elsewhere = ingest_addresses().into_iter().filter(|address| !address.ip().is_loopback());
     let ingest_addresses = elsewhere.map(|address| address.to_string()).collect();
-    Json(Info { version: VERSION, ingest_port, ingest_addresses, max_fps: view.max_fps })
+    let manage = rights.0.is_ok();
+    Json(Info { version: VERSION, ingest_port, ingest_addresses, max_fps: view.max_fps, manage })
 }
 
 /// Whether the process runs.

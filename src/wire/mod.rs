@@ -5,6 +5,7 @@
 
 pub mod chunks;
 pub mod envelope;
+pub mod exif;
 pub mod fragment;
 pub mod iso8601;
 pub mod jpeg;
@@ -12,8 +13,13 @@ pub mod legacy;
 pub mod mjpeg;
 pub mod multipart;
 pub mod pieces;
+mod secret;
+pub mod segments;
 pub mod signal;
+pub mod source_url;
 pub mod stream;
+
+pub use secret::Secret;
 
 /// Most characters of a client's own words that an error says back to it.
 const MAX_ECHO: usize = 200;

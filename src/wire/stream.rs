@@ -19,9 +19,10 @@ pub enum ViewerMessage {
         camera: String,
         /// Frames a second, at most.
         max_fps: Option<f64>,
-        /// Width shown, in pixels: a hint.
-        #[allow(dead_code, reason = "read by nothing until pictures are scaled")]
+        /// Width shown, in pixels.
         width: Option<u32>,
+        /// `source`, `high`, `medium`, `low` or `auto`.
+        quality: Option<String>,
     },
     /// Watch no more.
     Unsubscribe {
@@ -69,7 +70,7 @@ pub enum ServerMessage<'a> {
     /// What this viewer was sent and not sent.
     Stats {
         /// By camera id.
-        cameras: &'a std::collections::BTreeMap<&'a str, Counts>,
+        cameras: &'a std::collections::BTreeMap<&'a str, Served>,
     },
     /// Answers `ping`.
     Pong {
@@ -116,6 +117,16 @@ pub struct Counts {
     pub paced: u64,
     /// Frames left out because the viewer was behind.
     pub behind: u64,
+}
+
+/// What one viewer gets of one camera.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Served {
+    /// Frames, since it subscribed.
+    #[serde(flatten)]
+    pub counts: Counts,
+    /// In use now: `source`, `high`, `medium` or `low`.
+    pub quality: &'static str,
 }
 
 impl ServerMessage<'_> {

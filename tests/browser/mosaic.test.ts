@@ -149,9 +149,10 @@ staged("keys go from camera to camera, fill the screen and explain themselves", 
 
 staged("a picture is saved as the camera sent it", async (stage) => {
   const server = await stage.server();
-  await withCameras(server, { door: {} }, async (cameras) => {
-    const viewer = await stage.page("viewer", server.view);
-    await pictures(viewer, ["door"]);
+  await withCameras(server, { door: { size: "1280x720" } }, async (cameras) => {
+    const viewer = await stage.page("viewer", server.view, { context: { viewport: { width: 620, height: 800 } } });
+    // Shown smaller than it was sent.
+    await viewer.locator(`${tile("door")}[data-quality=medium]`).waitFor();
     cameras["door"]?.unplug();
     await viewer.locator(`${tile("door")}[data-online=false]`).waitFor();
     await viewer.hover(tile("door"));

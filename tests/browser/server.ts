@@ -23,6 +23,8 @@ export class Server {
   static async start(ports: { ingest: number; view: number } = { ingest: 0, view: 0 }, flags: string[] = [], command: "serve" | "demo" = "serve"): Promise<Server> {
     const child = spawn(BINARY, [command, "--ingest-addr", `127.0.0.1:${ports.ingest}`, "--view-addr", `127.0.0.1:${ports.view}`, ...flags], {
       stdio: ["ignore", "pipe", "pipe"],
+      // Or it would keep cameras in the home of whoever runs the tests. The flag --data-dir wins over it.
+      env: { ...process.env, FRAMECAST_DATA_DIR: "off" },
     });
     let output = "";
     const announced = new Promise<Server>((resolve, reject) => {

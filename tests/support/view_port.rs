@@ -8,8 +8,9 @@ use axum::{Router, routing::get};
 use framecast::{
     net::{self, Lifetime},
     relay::{CameraId, Clock, Limits, Producer, Publisher, Registry, Stamp, Transport},
+    store::catalog::Catalog,
     view::{
-        Rest, View, routes,
+        Rest, Setup, View, routes,
         stream::{Streams, stream},
     },
     wire::jpeg,
@@ -43,14 +44,32 @@ impl ViewPort {
         Self::with(Limits::default(), 30.0).await
     }
 
+    /// Its catalog is in memory.
     pub async fn with(limits: Limits, max_fps: f64) -> Self {
+        Self::set_up(limits, max_fps, |registry| Setup {
+            catalog: Some(Catalog::open(None, registry.clone()).unwrap()),
+            ..Setup::default()
+        })
+        .await
+    }
+
+    /// With no catalog at all.
+    pub async fn without_catalog() -> Self {
+        Self::set_up(Limits::default(), 30.0, |_| Setup::default()).await
+    }
+
+    async fn set_up(
+        limits: Limits,
+        max_fps: f64,
+        setup: impl FnOnce(&Arc<Registry>) -> Setup,
+    ) -> Self {
         let registry = Registry::new(limits, Clock::system());
         let lifetime = Lifetime::default();
         let (shutdown, tasks) = (&lifetime.shutdown, &lifetime.tasks);
         let streams = Streams::start(registry.clone(), max_fps, 2, shutdown, tasks);
         let drain = shutdown.child_token();
         let view = View { registry: registry.clone(), max_fps };
-        let rest = Rest::new(view, drain.clone(), INGEST_PORT);
+        let rest = Rest::new(view, drain.clone(), INGEST_PORT).with_setup(setup(&registry));
         let rest =
             rest.with_figures(|| [("redis".to_owned(), Value::from("ok"))].into_iter().collect());
         let rest = rest.with_ingest_addresses(|| {
@@ -84,8 +103,23 @@ impl ViewPort {
 
     /// The whole answer. `headers` are lines, each with its `\r\n`.
     pub async fn ask(&self, method: &str, path: &str, headers: &str) -> Answer {
-        let request =
-            format!("{method} {path} HTTP/1.1\r\nHost: here\r\nConnection: close\r\n{headers}\r\n");
+        self.ask_with(method, path, headers, "").await
+    }
+
+    /// As [`Self::ask`], with JSON for a body.
+    pub async fn tell(&self, method: &str, path: &str, body: &Value) -> Answer {
+        self.ask_with(method, path, "", &body.to_string()).await
+    }
+
+    /// As [`Self::ask`], with a body.
+    pub async fn ask_with(&self, method: &str, path: &str, headers: &str, body: &str) -> Answer {
+        let length = match body.len() {
+            0 => String::new(),
+            length => format!("Content-Length: {length}\r\n"),
+        };
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: here\r\nConnection: close\r\n{headers}{length}\r\n{body}"
+        );
         let mut stream = self.send(&request).await;
         let mut bytes = Vec::new();
         let read = timeout(PATIENCE, stream.read_to_end(&mut bytes)).await;

@@ -65,6 +65,13 @@ impl Flow {
         self.0.as_ref().is_none_or(|link| link.is_open(now))
     }
 
+    /// How much longer the newest frame took to be acknowledged than the quickest of late: the age that
+    /// it gained on its way. `None` before the first acknowledgement.
+    pub(super) fn delay(&self) -> Option<Duration> {
+        let round_trip = self.0.as_ref()?.round_trip.as_ref()?;
+        Some(round_trip.newest.saturating_sub(round_trip.shortest))
+    }
+
     /// A frame started.
     pub(super) fn sent(&mut self, seq: u64, now: Instant) {
         if let Some(link) = &mut self.0 {

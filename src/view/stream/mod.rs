@@ -4,10 +4,12 @@
 //! |---|---|
 //! | `writer` | which frame goes to whom, when |
 //! | `viewer` | one socket: what is begun, what waits |
+//! | `auto` | which size a viewer gets that leaves it to the server |
 //! | `flow` | how much may be on its way to a viewer that acknowledges |
 //! | `session` | a viewer's messages become commands |
 //! | `messages` | ready-made frames |
 
+mod auto;
 mod flow;
 mod messages;
 mod session;
@@ -33,8 +35,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::viewer::Format;
 use self::{
+    auto::Size,
     session::Session,
-    viewer::{Line, Viewer, Wants},
+    viewer::{Line, Viewer, Wants, Wish},
     writer::{COMMANDS, Command, Figures, MAX_WANTED, Writer},
 };
 use crate::{
@@ -75,6 +78,8 @@ struct Seat {
 pub struct StreamQuery {
     cameras: Option<String>,
     max_fps: Option<f64>,
+    width: Option<u32>,
+    quality: Option<String>,
     format: Option<String>,
 }
 
@@ -112,7 +117,7 @@ impl Streams {
 
     /// Feeds the legacy protocol: every camera, `frame_update` only.
     pub async fn serve_legacy(self, stream: TcpStream, leftover: Bytes) {
-        let wants = Wants { all: Some(self.0.max_fps), ..Wants::default() };
+        let wants = Wants { all: Some(Wish::source(self.0.max_fps)), ..Wants::default() };
         self.serve(stream, leftover, Format::Legacy, wants).await;
     }
 
@@ -171,16 +176,18 @@ impl StreamQuery {
             Some(fps) if fps > 0.0 && fps.is_finite() => fps.min(max_fps),
             Some(fps) => return Err(bad(format!("max_fps={fps}: use a number above 0"))),
         };
+        let size = Size::read(self.quality.as_deref(), self.width).map_err(bad)?;
+        let wish = Wish { fps, size };
         let mut wants = Wants::default();
         for name in self.cameras.as_deref().unwrap_or("*").split(',').filter(|s| !s.is_empty()) {
             if name == "*" {
-                wants.all = Some(fps);
+                wants.all = Some(wish);
                 continue;
             }
             let error = |error: crate::relay::BadCameraId| {
                 ApiError::new("bad_camera_id", error.to_string())
             };
-            wants.cameras.insert(CameraId::parse(name).map_err(error)?, Some(fps));
+            wants.cameras.insert(CameraId::parse(name).map_err(error)?, Some(wish));
             if wants.cameras.len() > MAX_WANTED {
                 return Err(bad(format!("cameras: at most {MAX_WANTED} names; use *")));
             }

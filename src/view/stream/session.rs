@@ -27,7 +27,12 @@ use tokio_tungstenite::{
 };
 use tokio_util::sync::{CancellationToken, PollSender};
 
-use super::{messages, viewer::Line, writer::Command};
+use super::{
+    auto::Size,
+    messages,
+    viewer::{Line, Wish},
+    writer::Command,
+};
 use crate::{
     net::{close_code, heartbeat},
     relay::{CameraId, Clock},
@@ -111,14 +116,18 @@ impl Session {
 
     async fn obey(&self, message: ViewerMessage) {
         match message {
-            ViewerMessage::Subscribe { camera, max_fps, .. } => {
+            ViewerMessage::Subscribe { camera, max_fps, width, quality } => {
                 let fps = match max_fps {
                     Some(fps) if fps > 0.0 && fps.is_finite() => fps.min(self.max_fps),
                     Some(_) => return self.refuse("max_fps must be a number above 0").await,
                     None => self.max_fps,
                 };
+                let size = match Size::read(quality.as_deref(), width) {
+                    Ok(size) => size,
+                    Err(error) => return self.refuse(&error).await,
+                };
                 if let Some(camera) = self.camera(&camera).await {
-                    self.send(Command::Subscribe(self.id, camera, fps)).await;
+                    self.send(Command::Subscribe(self.id, camera, Wish { fps, size })).await;
                 }
             }
             ViewerMessage::Unsubscribe { camera } => {

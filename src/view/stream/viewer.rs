@@ -17,7 +17,8 @@ use indexmap::IndexMap;
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
-use crate::relay::CameraId;
+use super::auto::Size;
+use crate::relay::{CameraId, Quality};
 
 /// Text messages that may wait for a viewer that does not read: a status change of each of a
 /// thousand cameras. One more ends the connection.
@@ -40,18 +41,33 @@ pub enum Format {
     Legacy,
 }
 
+/// How a viewer wants a camera.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Wish {
+    /// Frames a second, at most.
+    pub fps: f64,
+    pub size: Size,
+}
+
+impl Wish {
+    /// As they were published.
+    pub(super) fn source(fps: f64) -> Self {
+        Self { fps, size: Size::Fixed(Quality::Source) }
+    }
+}
+
 /// What a viewer wants of cameras.
 #[derive(Debug, Default)]
 pub(super) struct Wants {
-    /// All cameras, now and later, at this many frames a second.
-    pub all: Option<f64>,
+    /// All cameras, now and later, like this.
+    pub all: Option<Wish>,
     /// These, whether they exist or not; `None` leaves one out of all.
-    pub cameras: HashMap<CameraId, Option<f64>>,
+    pub cameras: HashMap<CameraId, Option<Wish>>,
 }
 
 impl Wants {
-    /// The frames a second wanted of a camera.
-    pub(super) fn of(&self, camera: &CameraId) -> Option<f64> {
+    /// How a camera is wanted, if it is.
+    pub(super) fn of(&self, camera: &CameraId) -> Option<Wish> {
         self.cameras.get(camera).copied().unwrap_or(self.all)
     }
 
@@ -100,6 +116,8 @@ pub(super) struct Viewer {
     pub subscriptions: IndexMap<CameraId, usize>,
     /// Index of the subscription to be served next, so that each gets its turn on a slow link.
     pub turn: usize,
+    /// It is to be told soon which quality it gets.
+    pub has_other_quality: bool,
     /// Ends the reading half.
     ended: CancellationToken,
     dead: bool,
@@ -134,6 +152,7 @@ impl Viewer {
             wants,
             subscriptions: IndexMap::new(),
             turn: 0,
+            has_other_quality: false,
             ended,
             dead: false,
             begun: None,

@@ -26,6 +26,8 @@ export type Word =
 
 /** A picture as it came. */
 export interface Picture {
+  /** The camera's number for it. */
+  seq: bigint;
   jpeg: Uint8Array<ArrayBuffer>;
   /** When it was taken, or else received: Unix milliseconds on the server's clock, 0 if unknown. */
   takenMs: number;

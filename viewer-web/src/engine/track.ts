@@ -66,7 +66,7 @@ export class Track {
     this.#arrivedRate.add(frame.jpeg.byteLength);
     const captured = frame.capturedUs > 0;
     const takenUs = captured ? frame.capturedUs : frame.receivedUs;
-    this.#newest = { jpeg: frame.jpeg, takenMs: takenUs / 1000 };
+    this.#newest = { seq: frame.seq, jpeg: frame.jpeg, takenMs: takenUs / 1000 };
     this.#painter.offer({ jpeg: frame.jpeg, about: { seq: frame.seq, takenUs, captured } });
   }
 

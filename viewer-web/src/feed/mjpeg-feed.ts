@@ -5,7 +5,7 @@ import { localNowUs, type ServerClock } from "@framecast/shared/clock";
 import type { CameraInfo, Feed, FeedEvents, Interest } from "./feed.ts";
 import { Http } from "./http.ts";
 import { PartReader, type Part } from "./multipart.ts";
-import { Polls, type Wish } from "./polls.ts";
+import { Polls, sized, type Wish } from "./polls.ts";
 
 /** Of six connections one is the list's and one the polls'. */
 const STREAMS_AT_ONCE = 4;
@@ -20,13 +20,19 @@ const PAUSE_MS = 1_000;
 /** The clock is measured this often, by a poll that does not wait. */
 const CLOCK_EVERY_MS = 10_000;
 
+/** An answer that is read, and how wide its pictures were asked for. */
+interface Stream {
+  abort: AbortController;
+  width: number;
+}
+
 export class MjpegFeed implements Feed {
   readonly #clock: ServerClock;
   readonly #events: FeedEvents;
   readonly #http: Http;
   readonly #polls: Polls;
   readonly #wanted = new Map<string, Interest>();
-  readonly #streams = new Map<string, AbortController>();
+  readonly #streams = new Map<string, Stream>();
   #cameras: CameraInfo[] = [];
 
   constructor(clock: ServerClock, events: FeedEvents) {
@@ -66,25 +72,28 @@ export class MjpegFeed implements Feed {
   /** Gives the streams to the first cameras in sight that are online, and polls to the rest. */
   #share(): void {
     if (this.#http.releases.closed) return;
-    const visible = (camera: string): boolean => this.#wanted.get(camera)?.visible !== false;
+    const wanted = (camera: string): Interest => this.#wanted.get(camera) ?? { visible: true, width: 0, fps: undefined };
     const streamed = new Set<string>();
     const rest = new Map<string, Wish>();
     for (const { camera, online } of this.#cameras) {
-      if (online && visible(camera) && streamed.size < STREAMS_AT_ONCE) streamed.add(camera);
-      else rest.set(camera, { online, visible: visible(camera) });
+      const { visible, width } = wanted(camera);
+      if (online && visible && streamed.size < STREAMS_AT_ONCE) streamed.add(camera);
+      else rest.set(camera, { online, visible, width });
     }
-    for (const [camera, stream] of this.#streams) if (!streamed.has(camera)) this.#end(camera, stream);
-    for (const camera of streamed) if (!this.#streams.has(camera)) this.#begin(camera);
+    for (const [camera, stream] of this.#streams) if (!streamed.has(camera) || stream.width !== wanted(camera).width) this.#end(camera, stream);
+    for (const camera of streamed) if (!this.#streams.has(camera)) this.#begin(camera, wanted(camera));
     this.#polls.set(rest);
   }
 
-  #begin(camera: string): void {
-    const stream = new AbortController();
+  #begin(camera: string, { width, fps }: Interest): void {
+    const abort = new AbortController();
+    const stream: Stream = { abort, width };
     this.#streams.set(camera, stream);
     const stalled = setTimeout(() => this.#http.down("Something on the way to the server holds its pictures back.", "stalled"), STALLED_MS);
-    stream.signal.addEventListener("abort", () => clearTimeout(stalled));
-    this.#http.releases.add(() => stream.abort());
-    this.#read(camera, stream, () => clearTimeout(stalled))
+    abort.signal.addEventListener("abort", () => clearTimeout(stalled));
+    this.#http.releases.add(() => abort.abort());
+    const query = { ...sized(width), ...(fps === undefined ? {} : { max_fps: String(fps) }) };
+    this.#read(camera, query, abort.signal, () => clearTimeout(stalled))
       .catch(() => undefined)
       .finally(() => {
         clearTimeout(stalled);
@@ -96,20 +105,19 @@ export class MjpegFeed implements Feed {
       });
   }
 
-  #end(camera: string, stream: AbortController): void {
-    stream.abort();
+  #end(camera: string, stream: Stream): void {
+    stream.abort.abort();
     if (this.#streams.get(camera) === stream) this.#streams.delete(camera);
   }
 
-  async #read(camera: string, stream: AbortController, onPicture: () => void): Promise<void> {
-    const fps = this.#wanted.get(camera)?.fps;
-    const response = await this.#http.get(`api/cameras/${encodeURIComponent(camera)}/stream.mjpeg`, fps === undefined ? {} : { max_fps: String(fps) }, stream.signal);
+  async #read(camera: string, query: Record<string, string>, signal: AbortSignal, onPicture: () => void): Promise<void> {
+    const response = await this.#http.get(`api/cameras/${encodeURIComponent(camera)}/stream.mjpeg`, query, signal);
     const body = response.body?.getReader();
     if (body === undefined) return;
     const parts = new PartReader();
     for (;;) {
       const { value, done } = await body.read();
-      if (done || stream.signal.aborted) return;
+      if (done || signal.aborted) return;
       for (const part of parts.push(value)) {
         onPicture();
         this.#events.onFrame({ camera, ...stamps(part), width: 0, height: 0, jpeg: part.body });

@@ -17,6 +17,8 @@ const CLOCK_EVERY = 30;
 export interface Wish {
   online: boolean;
   visible: boolean;
+  /** Device pixels across, as shown; 0 while unknown. */
+  width: number;
 }
 
 interface Polled extends Wish {
@@ -47,10 +49,14 @@ export class Polls {
   /** These cameras are polled from now on, and no others. */
   set(wishes: ReadonlyMap<string, Wish>): void {
     for (const id of this.#cameras.keys()) if (!wishes.has(id)) this.#cameras.delete(id);
-    for (const [id, { online, visible }] of wishes) {
+    for (const [id, wish] of wishes) {
       const polled = this.#cameras.get(id);
-      if (polled === undefined) this.#cameras.set(id, { online, visible, seq: undefined, polling: false, polls: 0, notBeforeMs: 0, polledMs: 0 });
-      else Object.assign(polled, { online, visible });
+      if (polled === undefined) this.#cameras.set(id, { ...wish, seq: undefined, polling: false, polls: 0, notBeforeMs: 0, polledMs: 0 });
+      else {
+        // Shown larger than its picture is: once more, also where there is no newer one.
+        if (wish.width > polled.width) polled.seq = undefined;
+        Object.assign(polled, wish);
+      }
     }
     this.#fill();
   }
@@ -90,6 +96,7 @@ export class Polls {
     const waits = polled.seq !== undefined && polled.polls > 3 && polled.polls % CLOCK_EVERY !== 0;
     const askedUs = localNowUs();
     const response = await this.#http.get(`api/cameras/${encodeURIComponent(id)}/frame.jpg`, {
+      ...sized(polled.width),
       ...(waits ? { after: String(polled.seq), timeout_ms: String(shared ? SHARED_POLL_MS : LONG_POLL_MS) } : {}),
     });
     if (response.status === 204) return;
@@ -107,4 +114,9 @@ export class Polls {
     if (!newer && waits) this.#pause(polled);
     if (newer) this.#onFrame({ camera: id, seq, capturedUs, receivedUs, width: 0, height: 0, jpeg });
   }
+}
+
+/** The query for pictures as wide as they are shown. */
+export function sized(width: number): { width?: string } {
+  return width > 0 ? { width: String(width) } : {};
 }

@@ -3,7 +3,7 @@
 import type { ServerClock } from "@framecast/shared/clock";
 import type { CameraInfo, Feed, FeedEvents, Interest } from "./feed.ts";
 import { Http } from "./http.ts";
-import { Polls } from "./polls.ts";
+import { Polls, type Wish } from "./polls.ts";
 
 /** Browsers open six connections to a server over HTTP/1.1; the list and the page itself need theirs. */
 const POLLS_AT_ONCE = 4;
@@ -11,7 +11,7 @@ const POLLS_AT_ONCE = 4;
 export class RestFeed implements Feed {
   readonly #http: Http;
   readonly #polls: Polls;
-  readonly #unseen = new Set<string>();
+  readonly #wanted = new Map<string, Interest>();
   #cameras: CameraInfo[] = [];
 
   constructor(clock: ServerClock, events: FeedEvents) {
@@ -34,9 +34,8 @@ export class RestFeed implements Feed {
     // HTTP tells the server by itself that a picture was taken: the next poll comes only then.
   }
 
-  want(camera: string, { visible }: Interest): void {
-    if (visible) this.#unseen.delete(camera);
-    else this.#unseen.add(camera);
+  want(camera: string, interest: Interest): void {
+    this.#wanted.set(camera, interest);
     this.#share();
   }
 
@@ -45,6 +44,10 @@ export class RestFeed implements Feed {
   }
 
   #share(): void {
-    this.#polls.set(new Map(this.#cameras.map(({ camera, online }) => [camera, { online, visible: !this.#unseen.has(camera) }])));
+    const wish = ({ camera, online }: CameraInfo): [string, Wish] => {
+      const { visible = true, width = 0 } = this.#wanted.get(camera) ?? {};
+      return [camera, { online, visible, width }];
+    };
+    this.#polls.set(new Map(this.#cameras.map(wish)));
   }
 }

@@ -1,16 +1,24 @@
 // What a person can do with one camera, however it is asked for: by a tool, by a key.
 
 import type { Camera } from "../camera.ts";
+import { restSource } from "../replay/rest-source.ts";
 import type { Wall } from "../wall.ts";
+
+/** Longer than this nobody waits for a picture to save. */
+const SOURCE_MS = 3_000;
 
 /** Whether the browser can show a canvas in a window of its own. */
 export const hasPictureInPicture = typeof document !== "undefined" && document.pictureInPictureEnabled === true && "captureStream" in HTMLCanvasElement.prototype;
 
-/** Saves the newest picture, byte for byte as the camera sent it. False where there is none. */
+/**
+ * Saves the newest picture, byte for byte as the camera sent it: what is shown here may be a smaller one, and is
+ * saved only where the server no longer has the other. False where there is none.
+ */
 export async function saveSnapshot(wall: Wall, camera: Camera): Promise<boolean> {
   const picture = await wall.picture(camera);
   if (picture === undefined) return false;
-  const url = URL.createObjectURL(new Blob([picture.jpeg], { type: "image/jpeg" }));
+  const source = await restSource(camera.id).fetch(Number(picture.seq), AbortSignal.timeout(SOURCE_MS)).catch(() => "gone" as const);
+  const url = URL.createObjectURL(source === "gone" ? new Blob([picture.jpeg], { type: "image/jpeg" }) : source);
   const link = document.createElement("a");
   link.href = url;
   link.download = snapshotName(camera.id, new Date(picture.takenMs || Date.now()));

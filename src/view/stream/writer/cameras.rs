@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Watched, Writer};
+use super::{Known, Writer};
 use crate::{
     relay::{Camera, CameraId},
     view::stream::{
@@ -18,18 +18,18 @@ impl Writer {
         let listed = self.registry.list();
         // The registry lists by id.
         let gone = |id: &CameraId| listed.binary_search_by(|camera| camera.id().cmp(id)).is_err();
-        let gone: Vec<CameraId> = self.by_id.keys().filter(|id| gone(id)).cloned().collect();
+        let gone: Vec<CameraId> = self.cameras.keys().filter(|id| gone(id)).cloned().collect();
         for id in gone {
             self.forget(&id);
         }
         for camera in &listed {
-            let known = self.watched(camera.id());
+            let known = self.cameras.get(camera.id());
             // Forgotten and published anew in between: another camera under the same id.
             if known.is_some_and(|known| !Arc::ptr_eq(&known.camera, camera)) {
                 self.forget(camera.id());
             }
             let status = messages::status(camera);
-            match self.watched_mut(camera.id()) {
+            match self.cameras.get_mut(camera.id()) {
                 Some(known) if known.status == status => {}
                 Some(known) => {
                     known.status = status;
@@ -45,28 +45,14 @@ impl Writer {
     }
 
     fn know(&mut self, camera: &Arc<Camera>) {
-        let watched = Watched {
-            camera: camera.clone(),
-            status: messages::status(camera),
-            subscriptions: Vec::new(),
-            rope: None,
-            seen: 0,
-        };
-        let key = self.cameras.insert(watched);
-        self.by_id.insert(camera.id().clone(), key);
-    }
-
-    fn watched(&self, id: &CameraId) -> Option<&Watched> {
-        self.by_id.get(id).map(|&key| &self.cameras[key])
-    }
-
-    fn watched_mut(&mut self, id: &CameraId) -> Option<&mut Watched> {
-        self.by_id.get(id).map(|&key| &mut self.cameras[key])
+        let status = messages::status(camera);
+        let known = Known { camera: camera.clone(), status, feeds: Vec::new() };
+        self.cameras.insert(camera.id().clone(), known);
     }
 
     fn tell_status(&mut self, id: &CameraId) {
-        let Some(watched) = self.watched(id) else { return };
-        let message = messages::text(&ServerMessage::Camera(&watched.status));
+        let Some(known) = self.cameras.get(id) else { return };
+        let message = messages::text(&ServerMessage::Camera(&known.status));
         self.tell(id, &Text { message, state_of: Some(id.clone()) });
     }
 
@@ -80,18 +66,18 @@ impl Writer {
 
     pub(super) fn subscribe_all_to(&mut self, id: &CameraId) {
         let wanted = |(key, viewer): (usize, &Viewer)| Some((key, viewer.wants.of(id)?));
-        for (key, fps) in self.viewers.iter().filter_map(wanted).collect::<Vec<_>>() {
-            self.subscribe(key, id, fps);
+        for (key, wish) in self.viewers.iter().filter_map(wanted).collect::<Vec<_>>() {
+            self.subscribe(key, id, wish);
         }
     }
 
     pub(super) fn forget(&mut self, id: &CameraId) {
-        let Some(&key) = self.by_id.get(id) else { return };
-        for subscription in self.cameras[key].subscriptions.clone() {
+        let Some(known) = self.cameras.get(id) else { return };
+        let subscribed = known.feeds.iter().flat_map(|&(_, key)| &self.watched[key].subscriptions);
+        for subscription in subscribed.copied().collect::<Vec<_>>() {
             self.unsubscribe(subscription);
         }
-        self.by_id.remove(id);
-        self.cameras.remove(key);
+        self.cameras.remove(id);
         let message = messages::text(&ServerMessage::Gone { camera: id.as_str() });
         self.tell(id, &Text { message, state_of: Some(id.clone()) });
     }

@@ -4,10 +4,11 @@
 //! of this writer, and readiness is asked for only of sockets that would block. Each viewer gets
 //! the same bytes.
 //!
-//! Belongs here: which frame goes to whom, when. Does not: reading from viewers. Who watches what is in
-//! `viewers`, which cameras there are in `cameras`.
+//! Belongs here: which frame goes to whom, when. Does not: reading from viewers. Who comes and goes is in
+//! `viewers`, who watches what in `subscriptions`, which cameras there are in `cameras`.
 
 mod cameras;
+mod subscriptions;
 mod viewers;
 
 use std::{
@@ -27,17 +28,20 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     GOING,
+    auto::{Auto, Size},
     flow::Flow,
     messages,
-    viewer::{Format, Line, NOT_READING, Sent, Viewer},
+    viewer::{Format, Line, NOT_READING, Sent, Viewer, Wish},
 };
 use crate::{
     net::{close_code, heartbeat},
-    relay::{Bell, Camera, CameraId, DropReason, Latest, Pacer, Registry, Rope, Viewing},
+    relay::{
+        Bell, Camera, CameraId, DropReason, Feed, Latest, Pacer, Quality, Registry, Rope, Watch,
+    },
     view,
     wire::{
         envelope::{Opcode, websocket_frame},
-        stream::{CameraStatus, Counts, ServerMessage},
+        stream::{CameraStatus, Counts, Served, ServerMessage},
     },
 };
 
@@ -58,8 +62,8 @@ const STATS_PERIOD: u64 = 5;
 /// What a reader asks of the writer.
 pub(super) enum Command {
     Add(Box<Viewer>),
-    /// Watch at most this often; `None` for all cameras.
-    Subscribe(u64, Option<CameraId>, f64),
+    /// Watch like this; `None` for all cameras.
+    Subscribe(u64, Option<CameraId>, Wish),
     Unsubscribe(u64, Option<CameraId>),
     Ack(u64, CameraId, u64),
     /// A ready-made text frame.
@@ -77,14 +81,21 @@ pub(super) struct Figures {
     pub sent: view::Sent,
 }
 
-/// A camera that somebody here watches, or of which somebody may want to know.
-struct Watched {
+/// A camera, of which somebody here may want to know.
+struct Known {
     camera: Arc<Camera>,
     status: CameraStatus,
+    /// Keys of what of it somebody here watches: its pictures as they were published, and rungs.
+    feeds: Vec<(Quality, usize)>,
+}
+
+/// One quality of a camera that somebody here watches.
+struct Watched {
+    camera: Arc<Camera>,
+    feed: Feed,
     subscriptions: Vec<usize>,
-    /// While somebody here watches it.
-    rope: Option<Rope>,
-    /// Number of the newest frame that was handed out.
+    rope: Rope,
+    /// How many frames there were up to the newest that was handed out.
     seen: u64,
 }
 
@@ -96,6 +107,9 @@ struct Subscription {
     pacer: Pacer,
     flow: Flow,
     sent_seq: u64,
+    /// The same frame may go out once more, as it comes in a better quality now: the picture of a camera
+    /// that has no newer one would stay small.
+    again: bool,
     /// The newest frame, if it was not sent yet, and why not.
     pending: Option<(u64, DropReason)>,
     /// A timer for it is set.
@@ -103,7 +117,16 @@ struct Subscription {
     /// Tells timers of this subscription from those of one that had its key before.
     id: u64,
     counts: Counts,
-    _viewing: Viewing,
+    /// Looked at seldom, so apart from what each frame needs.
+    showing: Box<Showing>,
+}
+
+/// Which of the camera's qualities a subscription gets.
+struct Showing {
+    size: Size,
+    watch: Watch,
+    /// Where the server chooses.
+    auto: Option<Auto>,
 }
 
 type WritableFuture = Pin<Box<dyn Future<Output = (usize, u64)> + Send>>;
@@ -116,10 +139,9 @@ pub(super) struct Writer {
     keys: HashMap<u64, usize>,
     subscriptions: Slab<Subscription>,
     next_subscription: u64,
-    cameras: Slab<Watched>,
-    /// Keys in `cameras`.
-    by_id: HashMap<CameraId, usize>,
-    /// Rung by each camera that somebody here watches, with its key.
+    cameras: HashMap<CameraId, Known>,
+    watched: Slab<Watched>,
+    /// Rung by each that is watched, with its key.
     bell: Bell,
     writable: FuturesUnordered<WritableFuture>,
     timers: BinaryHeap<Reverse<(Instant, usize, u64)>>,
@@ -136,8 +158,8 @@ impl Writer {
             keys: HashMap::new(),
             subscriptions: Slab::new(),
             next_subscription: 0,
-            cameras: Slab::new(),
-            by_id: HashMap::new(),
+            cameras: HashMap::new(),
+            watched: Slab::new(),
             bell: Bell::default(),
             writable: FuturesUnordered::new(),
             timers: BinaryHeap::new(),
@@ -160,8 +182,8 @@ impl Writer {
             let due = self.timers.peek().map(|Reverse((at, ..))| (*at).into());
             tokio::select! {
                 () = self.bell.rung(&mut rung) => {
-                    for camera in rung.drain(..) {
-                        self.frame(camera).await;
+                    for watched in rung.drain(..) {
+                        self.frame(watched).await;
                     }
                 }
                 Some((key, id)) = self.writable.next() => self.became_writable(key, id),
@@ -181,21 +203,21 @@ impl Writer {
 
     /// A camera has a new frame: everybody who is due gets it.
     async fn frame(&mut self, key: usize) {
-        let Some(watched) = self.cameras.get_mut(key) else { return };
-        let Some(rope) = &watched.rope else { return };
-        rope.answer();
-        let Some(latest) = watched.camera.latest().filter(|latest| latest.seq > watched.seen)
+        let Some(watched) = self.watched.get_mut(key) else { return };
+        watched.rope.answer();
+        let Some((latest, count)) =
+            watched.feed.newest().filter(|(_, count)| *count > watched.seen)
         else {
             return;
         };
         // Frames that came while this writer was busy are lost to each of its viewers.
-        let skipped = latest.seq - watched.seen - 1;
+        let skipped = count - watched.seen - 1;
         if skipped > 0 && watched.seen > 0 {
             let n = skipped * watched.subscriptions.len() as u64;
             watched.camera.count(DropReason::Behind, n);
         }
-        watched.seen = latest.seq;
-        // Out of the camera for as long as it is gone through: a look-up a viewer would cost as much as
+        watched.seen = count;
+        // Out of its place for as long as it is gone through: a look-up a viewer would cost as much as
         // all else but the `send`. Nothing is obeyed meanwhile, so nothing else wants it.
         let subscriptions = std::mem::take(&mut watched.subscriptions);
         for turn in subscriptions.chunks(WRITES_A_TURN) {
@@ -208,7 +230,7 @@ impl Writer {
                 tokio::task::yield_now().await;
             }
         }
-        if let Some(watched) = self.cameras.get_mut(key) {
+        if let Some(watched) = self.watched.get_mut(key) {
             watched.subscriptions = subscriptions;
         }
     }
@@ -217,7 +239,8 @@ impl Writer {
     /// takes the place of the one that waited before.
     fn offer(&mut self, key: usize, latest: &Latest, now: Instant) {
         let Some(subscription) = self.subscriptions.get_mut(key) else { return };
-        if latest.seq <= subscription.sent_seq {
+        let is_same = latest.seq == subscription.sent_seq;
+        if latest.seq < subscription.sent_seq || is_same && !subscription.again {
             return;
         }
         if let Some((_, reason)) = subscription.pending.filter(|(seq, _)| *seq < latest.seq) {
@@ -255,6 +278,7 @@ impl Writer {
             Sent::Whole | Sent::Partly => {
                 subscription.pending = None;
                 subscription.sent_seq = latest.seq;
+                subscription.again = false;
                 subscription.counts.sent += 1;
                 subscription.pacer.sent(at);
                 subscription.flow.sent(latest.seq, now);
@@ -272,7 +296,7 @@ impl Writer {
     fn retry(&mut self, key: usize) {
         let Some(subscription) = self.subscriptions.get(key) else { return };
         if subscription.pending.is_some()
-            && let Some(latest) = subscription.camera.latest()
+            && let Some(latest) = subscription.showing.watch.feed().latest()
         {
             self.offer(key, &latest, self.now());
         }
@@ -352,7 +376,7 @@ impl Writer {
                 self.viewers[key].control(websocket_frame(Opcode::Ping, b""));
                 self.flush(key);
             }
-            if turn.is_multiple_of(STATS_PERIOD) {
+            if turn.is_multiple_of(STATS_PERIOD) || self.viewers[key].has_other_quality {
                 self.send_stats(key);
             }
         }
@@ -365,9 +389,14 @@ impl Writer {
             return;
         }
         let subscriptions = viewer.subscriptions.values().map(|&s| &self.subscriptions[s]);
-        let counts: BTreeMap<&str, Counts> =
-            subscriptions.map(|s| (s.camera.id().as_str(), s.counts)).collect();
-        let message = messages::text(&ServerMessage::Stats { cameras: &counts });
+        let served = |s: &Subscription| Served {
+            counts: s.counts,
+            quality: s.showing.watch.quality().name(),
+        };
+        let cameras: BTreeMap<&str, Served> =
+            subscriptions.map(|s| (s.camera.id().as_str(), served(s))).collect();
+        let message = messages::text(&ServerMessage::Stats { cameras: &cameras });
+        self.viewers[key].has_other_quality = false;
         self.text(key, message);
     }
 

@@ -1,18 +1,16 @@
-//! The writer's viewers: who comes and goes, what each wants, and what it is told.
+//! The writer's viewers: who comes and goes, what each asks for, and what it is told.
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::{Command, MAX_WANTED, Subscription, Writer};
+use super::{Command, MAX_WANTED, Writer};
 use crate::{
     net::close_code,
-    relay::{CameraId, Pacer},
+    relay::CameraId,
     view::stream::{
-        GOING,
-        flow::Flow,
-        messages,
+        GOING, messages,
         viewer::{Format, Sent, Text, Viewer, Wants},
     },
-    wire::stream::{CameraStatus, Counts, PROTOCOL, ServerMessage},
+    wire::stream::{CameraStatus, PROTOCOL, ServerMessage},
 };
 
 impl Writer {
@@ -24,16 +22,16 @@ impl Writer {
                     self.remove(key);
                 }
             }
-            Command::Subscribe(id, camera, fps) => self.with(id, |writer, key| {
+            Command::Subscribe(id, camera, wish) => self.with(id, |writer, key| {
                 let wants = &mut writer.viewers[key].wants;
                 match camera {
-                    None => wants.all = Some(fps),
+                    None => wants.all = Some(wish),
                     Some(camera) => {
                         if wants.cameras.len() >= MAX_WANTED && !wants.cameras.contains_key(&camera)
                         {
                             return writer.refuse_more(key);
                         }
-                        wants.cameras.insert(camera.clone(), Some(fps));
+                        wants.cameras.insert(camera.clone(), Some(wish));
                         writer.tell_if_unknown(key, &camera);
                     }
                 }
@@ -52,15 +50,8 @@ impl Writer {
                 writer.subscribe_wanted(key);
             }),
             Command::Ack(id, camera, seq) => self.with(id, |writer, key| {
-                let now = writer.now();
-                let subscription = writer.subscription_of(key, &camera);
-                if let Some(subscription) = subscription {
-                    let Subscription { flow, camera, sent_seq, .. } =
-                        &mut writer.subscriptions[subscription];
-                    if seq <= *sent_seq {
-                        flow.acked(seq, now, || camera.received_at(seq));
-                        writer.retry(subscription);
-                    }
+                if let Some(subscription) = writer.subscription_of(key, &camera) {
+                    writer.acked(subscription, seq);
                 }
             }),
             Command::Text(id, message) => self.with(id, |writer, key| writer.text(key, message)),
@@ -113,71 +104,6 @@ impl Writer {
         self.close(key, close_code::GOING_AWAY, GOING);
     }
 
-    /// Brings a viewer's subscriptions in step with what it wants.
-    pub(super) fn subscribe_wanted(&mut self, key: usize) {
-        let viewer = &self.viewers[key];
-        let gone: Vec<usize> = viewer
-            .subscriptions
-            .iter()
-            .filter(|(camera, _)| viewer.wants.of(camera).is_none())
-            .map(|(_, &subscription)| subscription)
-            .collect();
-        for subscription in gone {
-            self.unsubscribe(subscription);
-        }
-        let wants = &self.viewers[key].wants;
-        let wanted: Vec<(CameraId, f64)> = if wants.all.is_some() {
-            self.by_id.keys().filter_map(|id| Some((id.clone(), wants.of(id)?))).collect()
-        } else {
-            wants.cameras.iter().filter_map(|(id, &fps)| Some((id.clone(), fps?))).collect()
-        };
-        for (camera, fps) in wanted {
-            self.subscribe(key, &camera, fps);
-        }
-    }
-
-    pub(super) fn subscribe(&mut self, key: usize, camera: &CameraId, fps: f64) {
-        if let Some(subscription) = self.subscription_of(key, camera) {
-            self.next_subscription += 1;
-            let known = &mut self.subscriptions[subscription];
-            known.pacer = Pacer::new(fps);
-            // A timer of the older rate may be an hour away.
-            (known.timer, known.id) = (false, self.next_subscription);
-            return self.retry(subscription);
-        }
-        // One that is not known yet is watched as soon as it appears. The registry is not asked here:
-        // its change is on the way, and tells and subscribes everybody alike.
-        let Some(&watched_key) = self.by_id.get(camera) else { return };
-        let watched = &mut self.cameras[watched_key];
-        self.next_subscription += 1;
-        let subscription = self.subscriptions.insert(Subscription {
-            viewer: key,
-            line: self.viewers[key].line().clone(),
-            camera: watched.camera.clone(),
-            pacer: Pacer::new(fps),
-            flow: Flow::default(),
-            sent_seq: 0,
-            pending: None,
-            timer: false,
-            id: self.next_subscription,
-            counts: Counts::default(),
-            _viewing: watched.camera.viewing(),
-        });
-        watched.subscriptions.push(subscription);
-        if watched.rope.is_none() {
-            watched.rope = Some(watched.camera.hang(&self.bell, watched_key));
-        }
-        // Looked at with the rope in place, so that no frame falls between the two.
-        let latest = watched.camera.latest();
-        if watched.subscriptions.len() == 1 {
-            watched.seen = latest.as_ref().map_or(0, |latest| latest.seq);
-        }
-        self.viewers[key].subscriptions.insert(camera.clone(), subscription);
-        if let Some(latest) = latest {
-            self.offer(subscription, &latest, self.now());
-        }
-    }
-
     pub(super) fn tell_if_unknown(&mut self, key: usize, camera: &CameraId) {
         if self.registry.get(camera.as_str()).is_none() {
             let status = CameraStatus {
@@ -196,24 +122,6 @@ impl Writer {
         let message = format!("a viewer may name {MAX_WANTED} cameras; subscribe to \"*\" instead");
         let error = ServerMessage::Error { code: "bad_request", message: &message, camera: None };
         self.text(key, messages::text(&error));
-    }
-
-    pub(super) fn unsubscribe(&mut self, key: usize) {
-        let subscription = self.subscriptions.remove(key);
-        if let Some(&watched) = self.by_id.get(subscription.camera.id()) {
-            let watched = &mut self.cameras[watched];
-            watched.subscriptions.retain(|&other| other != key);
-            if watched.subscriptions.is_empty() {
-                watched.rope = None;
-            }
-        }
-        if let Some(viewer) = self.viewers.get_mut(subscription.viewer) {
-            viewer.subscriptions.swap_remove(subscription.camera.id());
-        }
-    }
-
-    pub(super) fn subscription_of(&self, key: usize, camera: &CameraId) -> Option<usize> {
-        self.viewers[key].subscriptions.get(camera).copied()
     }
 
     pub(super) fn text(&mut self, key: usize, text: impl Into<Text>) {

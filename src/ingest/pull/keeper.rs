@@ -1,0 +1,385 @@
+//! When a camera is connected, and when again: one task a camera, one connection however many watch.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    backoff::Backoff,
+    live::{Dial, Event, Live},
+};
+use crate::{
+    net::{Lifetime, guard::Guard},
+    relay::{
+        Camera, CameraId, Demand, Failure, Link, LinkState, LinkStatus, Presence, Producer,
+        Protocol, PublishError, Publisher, Registry, Source, Stamp, Transport, Wish,
+    },
+    telemetry::Seldom,
+};
+
+/// How long a camera stays connected after its last viewer: one who turns a page or comes back finds it.
+const LINGER: Duration = Duration::from_secs(15);
+
+/// What viewers are told of a camera that waits for them.
+const STANDBY: &str = "standing by: connects when somebody watches";
+
+/// Between two lines of what goes wrong with one camera.
+const LINES: Duration = Duration::from_secs(60);
+
+/// How a camera is to be pulled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Where it is.
+    pub source: Source,
+    /// Connected only while somebody watches; always if false.
+    pub on_demand: bool,
+}
+
+/// A camera that is pulled, until this is dropped.
+#[derive(Debug)]
+pub struct Pull {
+    stop: CancellationToken,
+    task: Option<JoinHandle<()>>,
+}
+
+impl Pull {
+    /// Pulls a camera that is known already, as configured ones are. `lifetime` ends it too.
+    pub fn start(
+        registry: &Arc<Registry>,
+        camera: &Arc<Camera>,
+        settings: Settings,
+        guard: Guard,
+        lifetime: &Lifetime,
+    ) -> Self {
+        let stop = lifetime.shutdown.child_token();
+        let mut keeper = Keeper {
+            sink: Sink {
+                registry: registry.clone(),
+                camera: camera.clone(),
+                over: match settings.source.protocol {
+                    Protocol::Rtsp { .. } => Transport::Rtsp,
+                    Protocol::Mjpeg => Transport::Mjpeg,
+                },
+                producer: None,
+            },
+            settings,
+            guard,
+            status: LinkStatus {
+                state: LinkState::Standby,
+                reconnects: 0,
+                failures: 0,
+                last_error: None,
+                next_retry_us: None,
+            },
+            was_live: false,
+            backoff: Backoff::default(),
+            lines: Seldom::new(2, LINES),
+        };
+        let stopped = stop.clone();
+        let task = lifetime.tasks.spawn(async move {
+            let shutdown = keeper.sink.registry.clone();
+            let _ = stopped.run_until_cancelled(keeper.run()).await;
+            let reason = if shutdown.is_draining() {
+                "server shutting down"
+            } else {
+                "set up anew or removed"
+            };
+            keeper.sink.close(reason);
+            keeper.link().report(None);
+        });
+        Self { stop, task: Some(task) }
+    }
+
+    /// Ends it, and waits until the camera is offline.
+    pub async fn close(mut self) {
+        self.stop.cancel();
+        if let Some(task) = self.task.take() {
+            // It ends in any case; how, nobody can do anything about.
+            let _ = task.await;
+        }
+    }
+}
+
+impl Drop for Pull {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+struct Keeper {
+    sink: Sink,
+    settings: Settings,
+    guard: Guard,
+    status: LinkStatus,
+    /// Whether it has ever sent a picture.
+    was_live: bool,
+    backoff: Backoff,
+    lines: Seldom,
+}
+
+impl Keeper {
+    async fn run(&mut self) {
+        let mut wish = self.link().wish();
+        let mut wanted = Wanted::new(&self.sink.camera, !self.settings.on_demand);
+        loop {
+            let now = wish.borrow_and_update().clone();
+            match now {
+                Wish::Stopped => {
+                    self.rest(LinkState::Stopped, "stopped; start it to see it");
+                    if wish.changed().await.is_err() {
+                        return;
+                    }
+                }
+                Wish::Started(overrides) => {
+                    let source = overrides.apply(self.settings.source.clone());
+                    self.keep_until(&source, wish.changed()).await;
+                }
+                Wish::Configured => {
+                    if !wanted.now() {
+                        self.rest(LinkState::Standby, STANDBY);
+                        tokio::select! {
+                            () = wanted.begins() => {}
+                            _ = wish.changed() => continue,
+                        }
+                    }
+                    let source = self.settings.source.clone();
+                    let over = async {
+                        tokio::select! {
+                            () = wanted.ends() => {}
+                            _ = wish.changed() => {}
+                        }
+                    };
+                    self.keep_until(&source, over).await;
+                }
+            }
+        }
+    }
+
+    /// Keeps the camera connected until `over`.
+    async fn keep_until<T>(&mut self, source: &Source, over: impl Future<Output = T>) {
+        tokio::select! {
+            biased;
+            _ = over => {}
+            () = self.keep(source) => {}
+        }
+    }
+
+    /// Connects, again and again.
+    async fn keep(&mut self, source: &Source) {
+        loop {
+            self.sink.free().await;
+            self.status.next_retry_us = None;
+            self.report(LinkState::Connecting);
+            self.sink.explain("connecting");
+            let Err(failure) = self.connection(source).await else {
+                // Somebody else publishes the camera now.
+                self.sink.producer = None;
+                continue;
+            };
+            let wait = self.backoff.failed();
+            if let Some(unsaid) = self.lines.event() {
+                let camera = self.sink.camera.id();
+                tracing::warn!(%camera, code = failure.code, "camera cannot be reached: {failure}{unsaid}");
+            }
+            self.sink.close(&failure.message);
+            self.status.failures += 1;
+            self.status.last_error = Some(Arc::new(failure));
+            let now = self.sink.registry.clock().unix_us();
+            self.status.next_retry_us = Some(now + wait.as_micros() as u64);
+            self.report(LinkState::Waiting);
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// One connection, to its end. Ends well only when a newer publisher takes the camera.
+    async fn connection(&mut self, source: &Source) -> Result<(), Failure> {
+        let dial = Dial {
+            source,
+            guard: &self.guard,
+            max_bytes: self.sink.registry.limits().frame.max_bytes,
+            headroom: crate::wire::envelope::headroom(self.sink.camera.id().as_str().len()),
+            retry: self.backoff.is_retry(),
+        };
+        let mut live = Live::connect(dial).await?;
+        let mut streaming = false;
+        loop {
+            let event = tokio::select! {
+                event = live.next() => event?,
+                () = self.sink.replaced() => return Ok(()),
+            };
+            match self.sink.put(event)? {
+                Put::Taken => {}
+                Put::Skipped => continue,
+                Put::Replaced => return Ok(()),
+            }
+            if !streaming {
+                streaming = true;
+                self.begin();
+            }
+        }
+    }
+
+    /// The first picture of a connection came.
+    fn begin(&mut self) {
+        self.status.reconnects += u64::from(std::mem::replace(&mut self.was_live, true));
+        self.status.last_error = None;
+        self.backoff.worked();
+        self.report(LinkState::Streaming);
+    }
+
+    /// Not connected, on purpose.
+    fn rest(&mut self, state: LinkState, reason: &str) {
+        self.sink.close(reason);
+        self.status.next_retry_us = None;
+        if state == LinkState::Stopped {
+            self.status.last_error = None;
+        }
+        self.report(state);
+    }
+
+    fn report(&mut self, state: LinkState) {
+        self.status.state = state;
+        self.link().report(Some(self.status.clone()));
+    }
+
+    fn link(&self) -> &Link {
+        self.sink.camera.link()
+    }
+}
+
+/// What became of an event.
+enum Put {
+    Taken,
+    /// It was a picture that viewers could do nothing with.
+    Skipped,
+    Replaced,
+}
+
+/// The camera, taken with the first good picture.
+struct Sink {
+    registry: Arc<Registry>,
+    camera: Arc<Camera>,
+    over: Transport,
+    producer: Option<Producer>,
+}
+
+impl Sink {
+    /// Waits until nobody else publishes the camera.
+    async fn free(&self) {
+        let mut changes = self.registry.changes();
+        while self.producer.is_none()
+            && matches!(self.camera.presence(), Presence::Online { .. })
+            && changes.changed().await.is_ok()
+        {}
+    }
+
+    fn id(&self) -> &CameraId {
+        self.camera.id()
+    }
+
+    fn take(&mut self) -> Result<&Producer, Failure> {
+        let producer = match self.producer.take() {
+            Some(producer) => producer,
+            None => {
+                let taken = self.registry.publish(self.id(), Publisher::over(self.over));
+                taken
+                    .map_err(|error: PublishError| Failure::new(error.code(), error.to_string()))?
+            }
+        };
+        Ok(self.producer.insert(producer))
+    }
+
+    fn put(&mut self, event: Event) -> Result<Put, Failure> {
+        let done = match event {
+            Event::Format(format) => self.take()?.begin_video(format),
+            Event::Unit(medium, pts, data) => match &self.producer {
+                Some(producer) => producer.push_unit(medium, pts, data),
+                None => return Ok(Put::Skipped),
+            },
+            Event::Jpeg(buf, headroom) => return self.jpeg(buf, headroom),
+        };
+        Ok(if done.is_ok() { Put::Taken } else { Put::Replaced })
+    }
+
+    fn jpeg(&mut self, buf: Vec<u8>, headroom: usize) -> Result<Put, Failure> {
+        // What is no picture takes the camera from nobody.
+        if self.producer.is_none()
+            && let Err(error) =
+                crate::wire::jpeg::inspect(&buf[headroom..], &self.registry.limits().frame)
+        {
+            if let Some(reason) = crate::relay::DropReason::from_code(error.code()) {
+                self.camera.count(reason, 1);
+            }
+            return Ok(Put::Skipped);
+        }
+        let producer = self.take()?;
+        let outcome = if headroom == producer.headroom() {
+            producer.publish(buf, Stamp::default())
+        } else {
+            producer.publish_jpeg(&buf[headroom..], Stamp::default())
+        };
+        Ok(match outcome {
+            Ok(_) => Put::Taken,
+            Err(crate::relay::Refused::Replaced(_)) => Put::Replaced,
+            Err(crate::relay::Refused::Jpeg(_)) => Put::Skipped,
+        })
+    }
+
+    async fn replaced(&self) {
+        match &self.producer {
+            Some(producer) => producer.replaced().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn explain(&self, reason: &str) {
+        self.registry.explain(&self.camera, reason);
+    }
+
+    /// Takes the camera offline, or says why it still is.
+    fn close(&mut self, reason: &str) {
+        match self.producer.take() {
+            Some(producer) => producer.close(reason),
+            None => self.explain(reason),
+        }
+    }
+}
+
+/// Whether anybody wants pictures or video.
+struct Wanted {
+    always: bool,
+    pictures: Demand,
+    video: Demand,
+}
+
+impl Wanted {
+    fn new(camera: &Camera, always: bool) -> Self {
+        Self { always, pictures: camera.demand(), video: camera.video_demand() }
+    }
+
+    fn now(&self) -> bool {
+        self.always || self.pictures.is_wanted() || self.video.is_wanted()
+    }
+
+    async fn begins(&mut self) {
+        tokio::select! {
+            () = self.pictures.wanted() => {}
+            () = self.video.wanted() => {}
+        }
+    }
+
+    /// Waits until nobody has for [`LINGER`].
+    async fn ends(&mut self) {
+        if self.always {
+            std::future::pending::<()>().await;
+        }
+        loop {
+            tokio::join!(self.pictures.unwanted_for(LINGER), self.video.unwanted_for(LINGER));
+            // One may be wanted again while the other was waited for.
+            if !self.now() {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! One connection to a camera, whatever the protocol.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::{mjpeg::Mjpeg, rtsp::Rtsp, words};
+use crate::{
+    net::guard::Guard,
+    relay::{Failure, Format, Medium, Protocol, Source},
+};
+
+/// Most time from the first packet sent to the first picture.
+pub(super) const START: Duration = Duration::from_secs(10);
+
+/// A connection without a picture for this long has failed.
+const STALL: Duration = Duration::from_secs(5);
+
+/// When an address is tried again: most time for it to accept the connection. The system's own
+/// attempts come too seldom to notice soon that a camera has returned.
+const RETRY_DIAL: Duration = Duration::from_secs(2);
+
+/// What comes out of a connection.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// What follows is of this format, from a key frame on.
+    Format(Format),
+    /// A picture, or a piece of sound.
+    Unit(Medium, i64, Bytes),
+    /// A whole JPEG behind this many free bytes.
+    Jpeg(Vec<u8>, usize),
+}
+
+impl Event {
+    /// Whether it shows that the camera is alive.
+    fn is_picture(&self) -> bool {
+        match self {
+            Self::Format(_) | Self::Jpeg(..) => true,
+            Self::Unit(medium, ..) => *medium != Medium::Audio,
+        }
+    }
+}
+
+enum Wire {
+    Rtsp(Box<Rtsp>),
+    Mjpeg(Box<Mjpeg>),
+}
+
+/// A camera that sends, or is about to.
+pub(super) struct Live {
+    wire: Wire,
+    /// When the next picture has to be there.
+    due: Instant,
+    late: fn(Duration) -> Failure,
+    patience: Duration,
+}
+
+/// What a connection is made with.
+#[derive(Debug, Clone)]
+pub(super) struct Dial<'a> {
+    pub(super) source: &'a Source,
+    pub(super) guard: &'a Guard,
+    /// Most bytes of a JPEG.
+    pub(super) max_bytes: usize,
+    /// Free bytes to leave before a JPEG.
+    pub(super) headroom: usize,
+    /// Whether the attempt before failed.
+    pub(super) retry: bool,
+}
+
+impl Live {
+    /// Looks the address up, connects and asks for the media. Nothing outlives a call that is dropped.
+    pub(super) async fn connect(dial: Dial<'_>) -> Result<Self, Failure> {
+        let due = Instant::now() + START;
+        let wire = timeout_at(due, Self::wire(&dial)).await;
+        let wire = wire.unwrap_or_else(|_| Err(words::no_answer(dial.source)))?;
+        Ok(Self { wire, due, late: words::slow_start, patience: START })
+    }
+
+    async fn wire(dial: &Dial<'_>) -> Result<Wire, Failure> {
+        let url = dial.source.url.clone();
+        if url.scheme.is_tls() {
+            return Err(words::no_tls(url.scheme.name()));
+        }
+        let pinned = dial.guard.resolve(url).await.map_err(|error| words::refused(&error))?;
+        match dial.source.protocol {
+            Protocol::Mjpeg => Ok(Wire::Mjpeg(Box::new(Mjpeg::connect(dial, pinned).await?))),
+            Protocol::Rtsp { .. } => {
+                let mut failed = None;
+                for &addr in &pinned.addrs {
+                    if dial.retry || pinned.addrs.len() > 1 {
+                        let knock = tokio::net::TcpStream::connect(addr);
+                        let knocked = match timeout(RETRY_DIAL, knock).await {
+                            Ok(Ok(_)) => Ok(()),
+                            Ok(Err(error)) => Err(words::of_io(&error, dial.source)),
+                            Err(_) => Err(words::no_answer(dial.source)),
+                        };
+                        if let Err(failure) = knocked {
+                            failed = failed.or(Some(failure));
+                            continue;
+                        }
+                    }
+                    return Ok(Wire::Rtsp(Box::new(Rtsp::connect(dial.source, addr).await?)));
+                }
+                Err(failed.unwrap_or_else(|| words::no_answer(dial.source)))
+            }
+        }
+    }
+
+    /// What comes next. After an error nothing does. Cancel safe.
+    pub(super) async fn next(&mut self) -> Result<Event, Failure> {
+        let next = async {
+            match &mut self.wire {
+                Wire::Rtsp(rtsp) => rtsp.next().await,
+                Wire::Mjpeg(mjpeg) => mjpeg.next().await,
+            }
+        };
+        let Ok(next) = timeout_at(self.due, next).await else {
+            return Err((self.late)(self.patience));
+        };
+        let event = next?;
+        if event.is_picture() {
+            (self.due, self.late, self.patience) = (Instant::now() + STALL, words::stalled, STALL);
+        }
+        Ok(event)
+    }
+}

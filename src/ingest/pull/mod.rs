@@ -1,0 +1,25 @@
+//! Cameras that the server connects to: RTSP, and MJPEG over HTTP.
+//!
+//! Belongs here: connecting, while somebody watches; trying again; what comes in turned into units and
+//! pictures. Does not: which cameras there are (`store::catalog`), decoding (`media`), viewers.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `keeper` | when a camera is connected, and when again |
+//! | `backoff` | how long to wait before trying again |
+//! | `live` | one connection, whatever the protocol: what comes out of it, within which time |
+//! | `rtsp`, `mjpeg` | the protocols |
+//! | `words` | why it did not work, for people |
+//! | `trial` | connects once, to see |
+
+mod backoff;
+mod http;
+mod keeper;
+mod live;
+mod mjpeg;
+mod rtsp;
+mod trial;
+mod words;
+
+pub use keeper::{Pull, Settings};
+pub use trial::answer_trials;

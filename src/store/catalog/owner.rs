@@ -1,0 +1,78 @@
+//! The thread that has the file, and the changes it makes.
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use rusqlite::Connection;
+use tokio::sync::watch;
+
+use super::{CatalogError, Entries, Entry, Settings, rows, vault::Vault};
+use crate::relay::{CameraId, Configured, Registry};
+
+/// A change that waits for the thread.
+pub(super) type Job = Box<dyn FnOnce(&mut Owner) + Send>;
+
+/// What only the thread touches.
+pub(super) struct Owner {
+    pub db: Connection,
+    pub vault: Arc<Vault>,
+    pub registry: Arc<Registry>,
+    pub entries: watch::Sender<Entries>,
+}
+
+impl Owner {
+    /// Makes a camera's settings these, on the disk first; `None` removes it.
+    pub fn put(
+        &mut self,
+        id: CameraId,
+        before: Option<&Entry>,
+        settings: Option<Settings>,
+    ) -> Result<Option<Arc<Entry>>, CatalogError> {
+        let Some(settings) = settings else {
+            if before.is_some() {
+                rows::remove(&self.db, &id)?;
+                self.publish(|entries| entries.remove(&id));
+                self.registry.unconfigure(&id);
+                tracing::info!(camera = %id, "camera no longer configured");
+            }
+            return Ok(None);
+        };
+        let settings = rows::sealed_settings(&self.vault, &id, settings)?;
+        let now = unix_us();
+        let created_us = before.map_or(now, |before| before.created_us);
+        let entry = Arc::new(Entry { id: id.clone(), settings, created_us, updated_us: now });
+        // First, as it may find no room.
+        self.registry.configure(&id, configured(&entry))?;
+        if let Err(error) = rows::put(&self.db, &entry) {
+            match before {
+                Some(before) => drop(self.registry.configure(&id, configured(before))),
+                None => self.registry.unconfigure(&id),
+            }
+            tracing::error!(camera = %id, "not kept: {error}");
+            return Err(error.into());
+        }
+        self.publish(|entries| entries.insert(id.clone(), entry.clone()));
+        let source = entry.settings.source.kind();
+        let what = if before.is_some() { "changed" } else { "configured" };
+        tracing::info!(camera = %id, source, "camera {what}");
+        Ok(Some(entry))
+    }
+
+    fn publish<T>(&self, change: impl FnOnce(&mut BTreeMap<CameraId, Arc<Entry>>) -> T) {
+        self.entries.send_modify(|entries| drop(change(Arc::make_mut(entries))));
+    }
+}
+
+/// What the relay has to know of an entry.
+pub(super) fn configured(entry: &Entry) -> Configured {
+    let reason = entry.settings.source.offline_reason().into();
+    Configured { name: entry.settings.name.clone(), reason }
+}
+
+fn unix_us() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}

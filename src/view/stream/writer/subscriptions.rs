@@ -1,0 +1,177 @@
+//! The writer's subscriptions: which viewer watches which quality of which camera.
+
+use super::{Showing, Subscription, Watched, Writer};
+use crate::{
+    relay::{CameraId, Pacer},
+    view::stream::{flow::Flow, viewer::Wish},
+    wire::stream::Counts,
+};
+
+impl Writer {
+    /// Brings a viewer's subscriptions in step with what it wants.
+    pub(super) fn subscribe_wanted(&mut self, key: usize) {
+        let viewer = &self.viewers[key];
+        let gone: Vec<usize> = viewer
+            .subscriptions
+            .iter()
+            .filter(|(camera, _)| viewer.wants.of(camera).is_none())
+            .map(|(_, &subscription)| subscription)
+            .collect();
+        for subscription in gone {
+            self.unsubscribe(subscription);
+        }
+        let wants = &self.viewers[key].wants;
+        let wanted: Vec<(CameraId, Wish)> = if wants.all.is_some() {
+            self.cameras.keys().filter_map(|id| Some((id.clone(), wants.of(id)?))).collect()
+        } else {
+            wants.cameras.iter().filter_map(|(id, &wish)| Some((id.clone(), wish?))).collect()
+        };
+        for (camera, wish) in wanted {
+            self.subscribe(key, &camera, wish);
+        }
+    }
+
+    pub(super) fn subscribe(&mut self, key: usize, camera: &CameraId, wish: Wish) {
+        if let Some(subscription) = self.subscription_of(key, camera) {
+            return self.resubscribe(subscription, wish);
+        }
+        // One that is not known yet is watched as soon as it appears. The registry is not asked here:
+        // its change is on the way, and tells and subscribes everybody alike.
+        let Some(known) = self.cameras.get(camera) else { return };
+        let camera = known.camera.clone();
+        let auto = wish.size.auto(self.now());
+        let quality = wish.size.quality(auto.as_ref(), camera.latest().map(|latest| latest.width));
+        self.next_subscription += 1;
+        let subscription = self.subscriptions.insert(Subscription {
+            viewer: key,
+            line: self.viewers[key].line().clone(),
+            pacer: Pacer::new(wish.fps),
+            flow: Flow::default(),
+            sent_seq: 0,
+            again: false,
+            pending: None,
+            timer: false,
+            id: self.next_subscription,
+            counts: Counts::default(),
+            showing: Box::new(Showing { size: wish.size, watch: camera.watch(quality), auto }),
+            camera: camera.clone(),
+        });
+        self.viewers[key].subscriptions.insert(camera.id().clone(), subscription);
+        self.list(subscription);
+    }
+
+    /// Changes how a viewer gets a camera that it watches.
+    fn resubscribe(&mut self, key: usize, wish: Wish) {
+        self.next_subscription += 1;
+        let now = self.now();
+        let known = &mut self.subscriptions[key];
+        known.pacer = Pacer::new(wish.fps);
+        // A timer of the older rate may be an hour away.
+        (known.timer, known.id) = (false, self.next_subscription);
+        // What was learnt of the link holds for the same size.
+        if known.showing.size != wish.size {
+            known.showing.auto = wish.size.auto(now);
+        }
+        known.showing.size = wish.size;
+        if !self.choose(key) {
+            self.retry(key);
+        }
+    }
+
+    /// A viewer has shown a frame.
+    pub(super) fn acked(&mut self, key: usize, seq: u64) {
+        let now = self.now();
+        let Subscription { flow, camera, sent_seq, counts, showing, .. } =
+            &mut self.subscriptions[key];
+        if seq > *sent_seq {
+            return;
+        }
+        flow.acked(seq, now, || camera.received_at(seq));
+        let is_new = match (&mut showing.auto, flow.delay()) {
+            (Some(auto), Some(delay)) => {
+                let depth = showing.size.depth(camera.latest().map(|latest| latest.width));
+                auto.acked(now, delay, *counts, depth)
+            }
+            _ => false,
+        };
+        if !is_new || !self.choose(key) {
+            self.retry(key);
+        }
+    }
+
+    /// Gives a subscription the quality that it should have now. True when that is another.
+    fn choose(&mut self, key: usize) -> bool {
+        let Subscription { camera, showing, .. } = &self.subscriptions[key];
+        let width = camera.latest().map(|latest| latest.width);
+        let quality = showing.size.quality(showing.auto.as_ref(), width);
+        if quality == showing.watch.quality() {
+            return false;
+        }
+        let (older, watch) = (showing.watch.quality(), camera.watch(quality));
+        self.unlist(key);
+        let subscription = &mut self.subscriptions[key];
+        subscription.showing.watch = watch;
+        subscription.again = quality.is_above(older);
+        self.viewers[subscription.viewer].has_other_quality = true;
+        self.list(key);
+        true
+    }
+
+    /// Puts a subscription on the list of what it watches, and offers it the newest frame.
+    fn list(&mut self, key: usize) {
+        let subscription = &self.subscriptions[key];
+        let watch = &subscription.showing.watch;
+        let (quality, feed) = (watch.quality(), watch.feed().clone());
+        let Some(known) = self.cameras.get_mut(subscription.camera.id()) else { return };
+        let listed = known.feeds.iter().find(|(listed, _)| *listed == quality);
+        if let Some(&(_, watched)) = listed {
+            self.watched[watched].subscriptions.push(key);
+        } else {
+            let entry = self.watched.vacant_entry();
+            known.feeds.push((quality, entry.key()));
+            let rope = feed.hang(&self.bell, entry.key());
+            // Looked at with the rope in place, so that no frame falls between the two.
+            let seen = feed.newest().map_or(0, |(_, count)| count);
+            let camera = known.camera.clone();
+            entry.insert(Watched {
+                camera,
+                feed: feed.clone(),
+                subscriptions: vec![key],
+                rope,
+                seen,
+            });
+        }
+        if let Some(latest) = feed.latest() {
+            self.offer(key, &latest, self.now());
+        }
+    }
+
+    /// Takes a subscription off the list of what it watches.
+    fn unlist(&mut self, key: usize) {
+        let subscription = &self.subscriptions[key];
+        let quality = subscription.showing.watch.quality();
+        let Some(known) = self.cameras.get_mut(subscription.camera.id()) else { return };
+        let Some(at) = known.feeds.iter().position(|(listed, _)| *listed == quality) else {
+            return;
+        };
+        let watched = known.feeds[at].1;
+        let subscriptions = &mut self.watched[watched].subscriptions;
+        subscriptions.retain(|&other| other != key);
+        if subscriptions.is_empty() {
+            self.watched.remove(watched);
+            known.feeds.swap_remove(at);
+        }
+    }
+
+    pub(super) fn unsubscribe(&mut self, key: usize) {
+        self.unlist(key);
+        let subscription = self.subscriptions.remove(key);
+        if let Some(viewer) = self.viewers.get_mut(subscription.viewer) {
+            viewer.subscriptions.swap_remove(subscription.camera.id());
+        }
+    }
+
+    pub(super) fn subscription_of(&self, key: usize, camera: &CameraId) -> Option<usize> {
+        self.viewers[key].subscriptions.get(camera).copied()
+    }
+}
