@@ -99,11 +99,6 @@ impl Whep {
     ) -> Self {
         Self { registry, port, sessions: Arc::default(), shutdown, tasks }
     }
-
-    /// Viewers that are connected, or connecting.
-    pub fn viewers(&self) -> usize {
-        self.sessions.len()
-    }
 }
 
 /// `/whep/{camera}` and the sessions below it.
@@ -175,7 +170,7 @@ async fn open(
     let shutdown = whep.shutdown.clone();
     let opened = tokio::time::Instant::now();
     whep.tasks.spawn(async move {
-        let end = session.run(camera.clone(), units, seat, inbox, shutdown).await;
+        let end = session.run(camera.clone(), units, inbox, seat, shutdown).await;
         drop(place);
         let lasted = opened.elapsed();
         tracing::debug!(camera = %camera.id(), ?lasted, "WebRTC viewer ended: {end}");
@@ -295,6 +290,7 @@ async fn close(
     Path((camera, session)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
     let commands = whep.session(&camera, &session)?.commands.clone();
+    whep.sessions.remove(&session);
     // Answered once it is gone, so that its seat is free for whoever reads the answer.
     let _ = commands.send(Command::Close).await;
     commands.closed().await;
