@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | [`wire`] | bytes: frame header, parts, messages, JPEG headers, MP4. No socket, no clock | nothing here |
 //! | [`telemetry`] | logs, and how often to write a line | nothing here |
-//! | [`net`] | listeners, WebSocket upgrade, socket options, error → status | `wire`, `telemetry` |
+//! | [`net`] | listeners, WebSocket upgrade, WebRTC connections on one UDP port, error → status | `wire`, `telemetry` |
 //! | [`relay`] | the heart: cameras, frames, cache, pacing. No socket, no HTTP | `wire`, `telemetry` |
 //! | [`ingest`] | doors in; holds producers only | `relay`, `wire`, `net`, `synth`, `telemetry` |
 //! | [`media`] | pictures of video and smaller pictures, on demand | `relay`, `wire`, `telemetry` |

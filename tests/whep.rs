@@ -14,7 +14,9 @@ use std::{
 };
 
 use common::{Relay, error, until};
-use framecast::relay::{CameraId, Codec, Medium, Publisher, Transport};
+use framecast::relay::{
+    Camera, CameraId, Codec, Failure, LinkState, LinkStatus, Medium, Publisher, Transport,
+};
 use recorded::{Playing, TICKS_PER_PICTURE, connect, high};
 use reqwest::{Client as Http, Method, Response};
 use webrtc::media_stream::track_remote::TrackRemote;
@@ -201,7 +203,7 @@ async fn what_cannot_be_played_is_refused_with_words() {
     assert!(gone.text().await.unwrap().contains("camera not configured"));
 
     relay.still("webcam", common::jpeg(64, 48, 1)).await;
-    assert_eq!(refusal("webcam", &h264).await, (422, "no_video".into()));
+    assert_eq!(refusal("webcam", &h264).await, (404, "no_video".into()));
 
     let (hevc, mut recording) = (connect(&relay.registry, "hevc"), high());
     recording.format.video.codec = Codec::H265;
@@ -210,7 +212,7 @@ async fn what_cannot_be_played_is_refused_with_words() {
     hevc.push_unit(Medium::Video { is_key: true }, 0, unit(0)).unwrap();
     let answer = post(relay.view, "hevc", &h264).await;
     assert!(answer.text().await.unwrap().contains("HLS"));
-    assert_eq!(refusal("hevc", &h264).await, (422, "unsupported_codec".into()));
+    assert_eq!(refusal("hevc", &h264).await, (415, "unsupported_codec".into()));
 
     let b_frames = connect(&relay.registry, "b");
     recording.format.video.codec = Codec::H264;
@@ -218,10 +220,10 @@ async fn what_cannot_be_played_is_refused_with_words() {
     for (n, shown) in [0, 3, 1, 2, 6, 4, 5, 9, 7, 8].into_iter().enumerate() {
         b_frames.push_unit(Medium::Video { is_key: n == 0 }, shown * 3000, unit(n)).unwrap();
     }
-    assert_eq!(refusal("b", &h264).await, (422, "unsupported_codec".into()));
+    assert_eq!(refusal("b", &h264).await, (415, "unsupported_codec".into()));
 
     let _camera = Playing::start(&relay.registry, "door");
-    assert_eq!(refusal("door", &offer("VP8/90000")).await, (422, "unsupported_codec".into()));
+    assert_eq!(refusal("door", &offer("VP8/90000")).await, (415, "unsupported_codec".into()));
     assert_eq!(refusal("door", "m=audio 9 x 0\r\n").await, (400, "bad_request".into()));
     assert_eq!(refusal("door", &h264).await, (400, "bad_request".into()), "no ICE, no DTLS");
     let long = "a".repeat(70_000);
@@ -258,7 +260,7 @@ async fn a_session_ends_when_b_frames_turn_up_or_the_server_goes() {
     let camera = relay.registry.get("b").unwrap();
     until(|| camera.seats_taken() == 0).await;
     let why = error(viewer.post(relay.view, "b").await).await;
-    assert_eq!(why, (422, "unsupported_codec".into()), "to who asks anew");
+    assert_eq!(why, (415, "unsupported_codec".into()), "to who asks anew");
 
     let _camera = Playing::start(&relay.registry, "door");
     let mut viewer = Client::new().await;
@@ -270,19 +272,28 @@ async fn a_session_ends_when_b_frames_turn_up_or_the_server_goes() {
     assert!(begun.elapsed() < Duration::from_secs(5), "nobody waits for viewers");
 }
 
+/// A camera that the server connects to, at present not connected.
+fn configured(relay: &Relay, camera: &str) -> Arc<Camera> {
+    let id = CameraId::parse(camera).unwrap();
+    drop(relay.registry.publish(&id, Publisher::over(Transport::Rtsp)).unwrap());
+    let camera = relay.registry.get(camera).unwrap();
+    report(&camera, LinkState::Standby, None);
+    camera
+}
+
+fn report(camera: &Camera, state: LinkState, last_error: Option<Arc<Failure>>) {
+    let status = LinkStatus { state, reconnects: 0, failures: 0, last_error, next_retry_us: None };
+    camera.link().report(Some(status));
+}
+
 #[tokio::test]
 async fn a_viewer_waits_for_a_camera_that_is_connected_to_only_now() {
     let relay = Relay::start().await;
+    let camera = configured(&relay, "door");
     let registry = relay.registry.clone();
-    // Offline, as a camera is that nobody watches.
-    drop(
-        registry
-            .publish(&CameraId::parse("door").unwrap(), Publisher::over(Transport::Rtsp))
-            .unwrap(),
-    );
-    let camera = registry.get("door").unwrap();
     let pull = tokio::spawn(async move {
         camera.video_demand().wanted().await;
+        report(&camera, LinkState::Connecting, None);
         tokio::time::sleep(Duration::from_millis(200)).await;
         Playing::start(&registry, "door")
     });
@@ -298,17 +309,18 @@ async fn a_viewer_waits_for_a_camera_that_is_connected_to_only_now() {
 #[tokio::test]
 async fn a_camera_that_cannot_be_connected_to_says_why() {
     let relay = Relay::start().await;
-    let id = CameraId::parse("door").unwrap();
-    drop(relay.registry.publish(&id, Publisher::over(Transport::Rtsp)).unwrap());
-    let (camera, registry) = (relay.registry.get("door").unwrap(), relay.registry.clone());
+    let camera = configured(&relay, "door");
     tokio::spawn(async move {
         camera.video_demand().wanted().await;
-        let producer = registry.publish(&id, Publisher::over(Transport::Rtsp)).unwrap();
-        producer.close("the camera refused the password");
+        let failure = Failure::new("unauthorized", "the camera refused the password");
+        report(&camera, LinkState::Waiting, Some(Arc::new(failure)));
     });
+    let begun = Instant::now();
     let answer = post(relay.view, "door", &offer("H264/90000")).await;
     assert_eq!(answer.status(), 503);
+    assert!(answer.headers().contains_key("retry-after"));
     assert!(answer.text().await.unwrap().contains("the camera refused the password"));
+    assert!(begun.elapsed() < Duration::from_secs(5), "as soon as it is known");
 }
 
 #[tokio::test]

@@ -52,8 +52,8 @@ impl ApiError {
             "upgrade_required" => StatusCode::UPGRADE_REQUIRED,
             "no_pictures" | "not_jpeg" | "truncated" | "unsupported_jpeg" | "too_many_pixels"
             | "refused_source" | "not_scaled" | "ice_restart" => StatusCode::UNPROCESSABLE_ENTITY,
-            "at_capacity" | "busy" | "camera_offline" | "offline" | "stale"
-            | "too_many_cameras" | "draining" | "catalog_failed" => StatusCode::SERVICE_UNAVAILABLE,
+            "at_capacity" | "busy" | "camera_offline" | "stale" | "too_many_cameras"
+            | "draining" | "catalog_failed" => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

@@ -44,7 +44,7 @@ describe("a refusal", () => {
 });
 
 describe("stills", () => {
-  const picture: Picture = { jpeg: new Uint8Array(1), takenMs: 1 };
+  const picture: Picture = { seq: undefined, jpeg: new Uint8Array(1), takenMs: 1 };
   const settled = (): Promise<void> => new Promise((resolve) => setTimeout(resolve));
 
   it("are fetched once a picture, only where wanted, and by their number", async () => {

@@ -10,7 +10,9 @@ class FakePeer extends EventTarget {
   localDescription = { sdp: "the offer" };
   remote: string | undefined;
   isClosed = false;
-  readonly receiver = { track: "the track", transport: Object.assign(new EventTarget(), { state: "new" }), jitterBufferTarget: null };
+  readonly receiver = { track: "the track", transport: Object.assign(new EventTarget(), { state: "new" }), jitterBufferTarget: null, getStats: async () => new Map([["in", { type: "inbound-rtp", packetsReceived: this.packets }]]) };
+  /** Received so far; `flows` makes more of them. */
+  packets = 0;
 
   addTransceiver(): { receiver: FakePeer["receiver"] } {
     return { receiver: this.receiver };
@@ -21,6 +23,9 @@ class FakePeer extends EventTarget {
   }
   close(): void {
     this.isClosed = true;
+  }
+  flows(): void {
+    setInterval(() => this.packets++, 100);
   }
   becomes(state: RTCPeerConnectionState): void {
     this.connectionState = state;
@@ -70,6 +75,7 @@ test("a connection gives its stream once, and close ends the session at the serv
   expect(peer.receiver.jitterBufferTarget).toBe(0);
   peer.becomes("connecting");
   peer.becomes("connected");
+  peer.flows();
   await vi.advanceTimersByTimeAsync(60_000);
   expect(streams).toEqual([{ tracks: ["the track"] }]);
   whep.close();
@@ -80,8 +86,8 @@ test("a connection gives its stream once, and close ends the session at the serv
 
 test("a refusal says whether another way, later or nothing helps", async () => {
   const cases = [
-    [refused(422, "unsupported_codec"), "elsewhere", undefined],
-    [refused(422, "no_video"), "elsewhere", undefined],
+    [refused(415, "unsupported_codec"), "elsewhere", undefined],
+    [refused(404, "no_video"), "elsewhere", undefined],
     [refused(503, "at_capacity", { "retry-after": "2" }), "later", 2000],
     [refused(404, "unknown_camera"), "none", undefined],
     [new Response("<html>Bad gateway", { status: 502 }), "later", undefined],
@@ -109,6 +115,7 @@ test("a hiccup is no loss, 3 s without connection are", async () => {
   const { peer, endings } = start(created);
   await settled();
   peer.becomes("connected");
+  peer.flows();
   peer.becomes("disconnected");
   await vi.advanceTimersByTimeAsync(2_000);
   peer.becomes("connected");
@@ -117,6 +124,18 @@ test("a hiccup is no loss, 3 s without connection are", async () => {
   peer.becomes("disconnected");
   await vi.advanceTimersByTimeAsync(3_100);
   expect(endings).toMatchObject([{ code: "lost", remedy: "later" }]);
+});
+
+test("a connection without packets for 4 s is over, as the server cannot tell that it ended it", async () => {
+  const { peer, requests, endings } = start(created);
+  await settled();
+  peer.becomes("connected");
+  peer.packets = 10;
+  await vi.advanceTimersByTimeAsync(4_500);
+  expect(endings).toEqual([]);
+  await vi.advanceTimersByTimeAsync(1_600);
+  expect(endings).toMatchObject([{ code: "lost", remedy: "later" }]);
+  expect(requests.at(-1)?.method).toBe("DELETE");
 });
 
 test("a goodbye of the server is noticed at once", async () => {

@@ -28,7 +28,7 @@ use crate::{
         ApiError, Id,
         webrtc::{OpenError, Port},
     },
-    relay::{Camera, Codec, Format, Presence, Registry, Transport, VideoConsumer},
+    relay::{Camera, Codec, Format, LinkState, Presence, Registry, Transport, VideoConsumer},
 };
 use offer::{Fragment, Offer};
 use session::{Command, Session};
@@ -99,11 +99,6 @@ impl Whep {
     ) -> Self {
         Self { registry, port, sessions: Arc::default(), shutdown, tasks }
     }
-
-    /// Viewers that are connected, or connecting.
-    pub fn viewers(&self) -> usize {
-        self.sessions.len()
-    }
 }
 
 /// `/whep/{camera}` and the sessions below it.
@@ -156,7 +151,7 @@ async fn open(
         return Err(ApiError::new("at_capacity", message));
     }
     let mut units = camera.watch_video();
-    let format = video(&camera, &mut units).await?;
+    let format = video(&camera, &mut units, &whep.shutdown).await?;
     if units.reorders() {
         let message = "the camera sends B-frames, which browsers do not put in order over WebRTC; it \
                        plays over HLS";
@@ -175,7 +170,7 @@ async fn open(
     let shutdown = whep.shutdown.clone();
     let opened = tokio::time::Instant::now();
     whep.tasks.spawn(async move {
-        let end = session.run(camera.clone(), units, seat, inbox, shutdown).await;
+        let end = session.run(camera.clone(), units, inbox, seat, shutdown).await;
         drop(place);
         let lasted = opened.elapsed();
         tracing::debug!(camera = %camera.id(), ?lasted, "WebRTC viewer ended: {end}");
@@ -202,31 +197,46 @@ impl Drop for Place {
 }
 
 /// Waits until the camera has video that can be begun with.
-async fn video(camera: &Camera, units: &mut VideoConsumer) -> Result<Arc<Format>, ApiError> {
-    let before = camera.presence();
-    if let Presence::Online { transport, .. } = before
-        && !matches!(transport, Transport::Rtsp)
-        && units.format().is_none()
-    {
-        return Err(no_video(camera));
-    }
+async fn video(
+    camera: &Camera,
+    units: &mut VideoConsumer,
+    shutdown: &CancellationToken,
+) -> Result<Arc<Format>, ApiError> {
     let first = tokio::time::timeout(VIDEO_TIMEOUT, units.next());
     tokio::pin!(first);
     let mut look = tokio::time::interval(LOOK);
     loop {
         tokio::select! {
+            biased;
             next = &mut first => return match next {
                 Ok(Some(next)) => Ok(next.unit.format.clone()),
                 Ok(None) => Err(not_configured(camera.id().as_str())),
                 Err(_) => Err(offline(camera)),
             },
-            _ = look.tick() => match camera.presence() {
-                // What was pulled from it turned out to be pictures only.
-                Presence::Online { transport: Transport::Mjpeg, .. } => return Err(no_video(camera)),
-                now @ Presence::Offline { .. } if now != before => return Err(offline(camera)),
-                _ => {}
-            },
+            _ = look.tick() => {
+                if let Some(error) = hopeless(camera) {
+                    return Err(error);
+                }
+            }
+            () = shutdown.cancelled() => {
+                let message = "the server is shutting down; try again in some seconds";
+                return Err(ApiError::new("draining", message));
+            }
         }
+    }
+}
+
+/// Why it makes no sense to wait for a camera's video, if it makes none.
+fn hopeless(camera: &Camera) -> Option<ApiError> {
+    let link = camera.link().status().map(|link| link.state);
+    match (camera.presence(), link) {
+        (Presence::Online { transport: Transport::Rtsp, .. }, _) => None,
+        (Presence::Online { .. }, _) => Some(no_video(camera)),
+        // It has failed, or is not to be connected to, or comes only by itself.
+        (Presence::Offline { .. }, None | Some(LinkState::Waiting | LinkState::Stopped)) => {
+            Some(offline(camera))
+        }
+        (Presence::Offline { .. }, Some(_)) => None,
     }
 }
 
@@ -280,6 +290,7 @@ async fn close(
     Path((camera, session)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
     let commands = whep.session(&camera, &session)?.commands.clone();
+    whep.sessions.remove(&session);
     // Answered once it is gone, so that its seat is free for whoever reads the answer.
     let _ = commands.send(Command::Close).await;
     commands.closed().await;
@@ -329,11 +340,17 @@ fn no_video(camera: &Camera) -> ApiError {
 }
 
 fn offline(camera: &Camera) -> ApiError {
-    let message = match camera.presence() {
-        Presence::Offline { reason, .. } => format!("camera {} is offline: {reason}", camera.id()),
-        Presence::Online { .. } => format!("camera {} has sent no key frame yet", camera.id()),
+    let failure = camera.link().status().and_then(|link| link.last_error);
+    let message = match (camera.presence(), failure) {
+        (_, Some(failure)) => format!("camera {} is offline: {failure}", camera.id()),
+        (Presence::Offline { reason, .. }, None) => {
+            format!("camera {} is offline: {reason}", camera.id())
+        }
+        (Presence::Online { .. }, None) => {
+            format!("camera {} has sent no key frame yet", camera.id())
+        }
     };
-    ApiError::new("offline", message)
+    ApiError::new("camera_offline", message)
 }
 
 fn refused(error: OpenError) -> ApiError {

@@ -161,8 +161,9 @@ impl Session {
         mut self,
         camera: Arc<Camera>,
         waiting: VideoConsumer,
-        _seat: Seat,
+        // Before the seat, as what comes first goes last: whoever waits for its end finds the seat free.
         mut commands: mpsc::Receiver<Command>,
+        _seat: Seat,
         shutdown: CancellationToken,
     ) -> End {
         let live = async {

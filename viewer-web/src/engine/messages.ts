@@ -28,8 +28,8 @@ export type Word =
 
 /** A picture as it came. */
 export interface Picture {
-  /** The camera's number for it. */
-  seq: bigint;
+  /** The camera's number for it; `undefined` for a still of a video. */
+  seq: bigint | undefined;
   jpeg: Uint8Array<ArrayBuffer>;
   /** When it was taken, or else received: Unix milliseconds on the server's clock, 0 if unknown. */
   takenMs: number;

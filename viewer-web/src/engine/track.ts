@@ -72,9 +72,9 @@ export class Track {
   }
 
   /** A picture that came another way than by the stream; one of the stream that is newer stays. */
-  still({ jpeg, takenMs }: Picture): void {
+  still({ seq, jpeg, takenMs }: Picture): void {
     if (this.#newest !== undefined && takenMs <= this.#newest.takenMs) return;
-    this.#newest = { jpeg, takenMs };
+    this.#newest = { seq, jpeg, takenMs };
     this.#painter.offer({ jpeg, about: { seq: undefined, takenUs: takenMs * 1000, captured: false } });
   }
 

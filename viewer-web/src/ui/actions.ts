@@ -44,9 +44,10 @@ async function playing(camera: Camera): Promise<Snapshot | undefined> {
 async function received(wall: Wall, camera: Camera): Promise<Snapshot | undefined> {
   const picture = await wall.picture(camera);
   if (picture === undefined) return undefined;
+  const { seq, jpeg, takenMs } = picture;
   const signal = AbortSignal.timeout(SOURCE_MS);
-  const source = await restSource(camera.id).fetch(Number(picture.seq), signal).catch(() => "gone" as const);
-  return { jpeg: source === "gone" ? new Blob([picture.jpeg], { type: JPEG }) : source, takenMs: picture.takenMs };
+  const source = seq === undefined ? "gone" : await restSource(camera.id).fetch(Number(seq), signal).catch(() => "gone" as const);
+  return { jpeg: source === "gone" ? new Blob([jpeg], { type: JPEG }) : source, takenMs };
 }
 
 /** `door-2026-11-21-14-03-22.jpg`, by this machine's clock. */

@@ -101,5 +101,6 @@ async function fetchStill(camera: string, seq: number | undefined, signal: Abort
   if (!response.ok || response.status === 204) return undefined;
   const number = (name: string): number => Number(response.headers.get(name) ?? "0") || 0;
   const takenUs = number("X-Framecast-Captured-Us") || number("X-Framecast-Received-Us");
-  return { jpeg: new Uint8Array(await response.arrayBuffer()), takenMs: takenUs / 1000 };
+  const served = response.headers.get("X-Framecast-Seq");
+  return { seq: served === null ? undefined : BigInt(served), jpeg: new Uint8Array(await response.arrayBuffer()), takenMs: takenUs / 1000 };
 }

@@ -109,7 +109,7 @@ export class Videos {
     const ageMs = player.meter.sinceMs() + (player.figures.latencyMs ?? 0);
     jpegOf(video).then(
       (jpeg) => {
-        if (jpeg !== undefined) this.#events.onStill(camera, { jpeg, takenMs: takenMs - ageMs });
+        if (jpeg !== undefined) this.#events.onStill(camera, { seq: undefined, jpeg, takenMs: takenMs - ageMs });
       },
       () => undefined,
     );

@@ -120,6 +120,6 @@ function endOf({ code, message, remedy, retryAfterMs }: WhepEnding, wasPlaying: 
 function endingOf(code: string, remedy: WhepEnding["remedy"], wasPlaying: boolean): WayEnding {
   if (wasPlaying) return "lost";
   if (code === "no_webrtc" || code === "no_video" || code === "unsupported_codec") return "unsupported";
-  if (code === "unknown_camera" || code === "at_capacity" || code === "offline") return "unavailable";
+  if (code === "unknown_camera" || code === "at_capacity" || code === "camera_offline") return "unavailable";
   return remedy === "none" ? "unavailable" : "failed";
 }

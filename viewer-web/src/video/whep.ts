@@ -35,6 +35,9 @@ export interface WhepTools {
 const CONNECT_MS = 4_000;
 /** The server may wait 10 s for the first picture of a camera that it connects to only now. */
 const ANSWER_MS = 15_000;
+/** A server that ends a session cannot say so: its packets stop. Looked at this often; this long without is the end. */
+const LOOK_MS = 1_000;
+const SILENT_MS = 4_000;
 /** Browsers say `disconnected` also of a hiccup of the network. */
 const LOST_AFTER_MS = 3_000;
 
@@ -140,6 +143,7 @@ export class Whep {
       case "connected":
         if (this.#isUp) break;
         this.#isUp = true;
+        this.#listen(receiver);
         this.#events.onStream(new MediaStream([receiver.track]));
         break;
       case "disconnected":
@@ -154,6 +158,20 @@ export class Whep {
         this.#wait.after(CONNECT_MS, () => this.#lost());
         break;
     }
+  }
+
+  /** Ends it when packets stop: the camera or the server has, and who asks anew learns why. */
+  #listen(receiver: RTCRtpReceiver): void {
+    let received = -1;
+    let heardMs = performance.now();
+    this.#releases.every(LOOK_MS, () => {
+      receiver.getStats().then((stats) => {
+        const now = packetsOf(stats);
+        if (now !== received) heardMs = performance.now();
+        received = now;
+        if (performance.now() - heardMs >= SILENT_MS) this.#fail("lost", "later", "The video has stopped coming.");
+      }, () => this.#lost());
+    });
   }
 
   #lost(): void {
@@ -209,6 +227,13 @@ export function sessionUrl(whep: URL, location: string | null): URL | undefined 
   const url = new URL(whep);
   url.pathname = `${whep.pathname.replace(/\/$/, "")}/${name}`;
   return url;
+}
+
+function packetsOf(stats: RTCStatsReport): number {
+  for (const stat of stats.values() as Iterable<{ type?: string; packetsReceived?: number }>) {
+    if (stat.type === "inbound-rtp") return stat.packetsReceived ?? 0;
+  }
+  return 0;
 }
 
 function words(error: unknown): string {
