@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail anywhere")]
 
+#[path = "support/clip.rs"]
+mod clip;
 #[path = "support/view_port.rs"]
 mod view_port;
 
@@ -18,10 +20,12 @@ use axum::{
     extract::ConnectInfo,
     http::Request,
 };
+use clip::Clip;
 use framecast::{
     media::Media,
     relay::{
-        Clock, Codec, Format, Limits, LinkState, LinkStatus, Quality, Registry, Rung, VideoFormat,
+        Clock, Codec, Format, Limits, LinkState, LinkStatus, Quality, Registry, Rung, TICKS,
+        VideoFormat,
     },
     view::{Rest, View, routes},
 };
@@ -107,6 +111,32 @@ impl Seen {
             ("/readyz", "/readyz", ""),
         ] {
             self.add("get", template, status(port, "GET", path, headers, "").await);
+        }
+    }
+
+    /// The same of HLS, of a camera `film` whose segment has this name.
+    async fn hls(&mut self, port: &ViewPort, segment: &str) {
+        for (folder, of) in [
+            ("/hls/{stream}", ["/hls/cam_film", "/hls/-", "/hls/nobody"]),
+            ("/api/cameras/{id}/stream", ["film", "-", "nobody"]),
+        ] {
+            let master = if folder.starts_with("/hls") { "index.m3u8" } else { "playlist.m3u8" };
+            for camera in of {
+                let here = if folder.starts_with("/hls") {
+                    camera.to_owned()
+                } else {
+                    format!("/api/cameras/{camera}/stream")
+                };
+                for (name, file) in [
+                    (master, master.to_owned()),
+                    ("media.m3u8", "media.m3u8".to_owned()),
+                    ("segment/{name}", format!("segment/{segment}")),
+                ] {
+                    let template = format!("{folder}/{name}");
+                    let path = format!("{here}/{file}");
+                    self.add("get", &template, status(port, "GET", &path, "", "").await);
+                }
+            }
         }
     }
 
@@ -214,8 +244,16 @@ async fn every_route_is_described_and_every_description_is_true() {
 
     let mut seen = Seen::default();
     seen.reading(&port).await;
+    let (film, clip) = (port.publish("film"), Clip::open("hls-plain.mp4"));
+    film.begin_video(clip.format.clone()).unwrap();
+    clip.send_at_once(&film, 0, 3 * TICKS);
+    let playlist = port.get("/hls/cam_film/media.m3u8").await;
+    let playlist = String::from_utf8(playlist.body).unwrap();
+    let segment = playlist.lines().find_map(|line| line.strip_prefix("segment/")).unwrap();
+    seen.hls(&port, segment).await;
     seen.changing(&port).await;
     port.drain.cancel();
+    seen.hls(&port, segment).await;
     for (template, path) in [
         ("/readyz", "/readyz"),
         ("/api/cameras/{id}/stream.mjpeg", "/api/cameras/door/stream.mjpeg"),

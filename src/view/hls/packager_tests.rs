@@ -1,3 +1,5 @@
+//! Parts and segments of made-up video: lengths, times, where they end.
+
 use std::time::{Duration, Instant};
 
 use super::*;

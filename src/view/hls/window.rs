@@ -83,6 +83,8 @@ pub(super) struct Window {
     is_discontinuous: bool,
     targets: Option<Targets>,
     clock: WallClock,
+    /// Unix microseconds, of the newest segment.
+    newest_us: u64,
 }
 
 /// What a request for one part finds.
@@ -112,6 +114,7 @@ impl Window {
             is_discontinuous: false,
             targets: None,
             clock: WallClock::default(),
+            newest_us: 0,
         }
     }
 
@@ -128,6 +131,9 @@ impl Window {
         let Some((presentation, init)) = self.presentation.clone() else { return };
         let newest = part.units.1.received_at;
         if self.segments.back().is_none_or(|segment| segment.duration.is_some()) {
+            // A new beginning has a new clock: no date may go back for it.
+            let wall_us = self.clock.wall_us(part.shown_at, unix_us).max(self.newest_us + 1000);
+            self.newest_us = wall_us;
             self.segments.push_back(Segment {
                 number: self.next_segment,
                 parts: Vec::new(),
@@ -135,7 +141,7 @@ impl Window {
                 presentation,
                 init,
                 is_discontinuous: std::mem::take(&mut self.is_discontinuous),
-                wall_us: self.clock.wall_us(part.shown_at, unix_us),
+                wall_us,
                 newest,
             });
             self.next_segment += 1;

@@ -1,3 +1,5 @@
+//! What of a stream is kept, and under which numbers.
+
 use std::time::Duration;
 
 use super::*;
