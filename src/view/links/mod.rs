@@ -122,7 +122,7 @@ pub(super) async fn status(
     State(rest): State<Rest>,
     Id(id): Id,
 ) -> Result<Json<StreamStatus>, ApiError> {
-    Ok(Json(StreamStatus::new(&*rest.camera(&id)?)))
+    Ok(Json(StreamStatus::new(&rest.camera(&id)?)))
 }
 
 /// How well a camera is streaming.
@@ -141,7 +141,7 @@ pub(super) async fn health(
     State(rest): State<Rest>,
     Id(id): Id,
 ) -> Result<Json<StreamHealth>, ApiError> {
-    Ok(Json(StreamHealth::new(&*rest.camera(&id)?)))
+    Ok(Json(StreamHealth::new(&rest.camera(&id)?)))
 }
 
 /// Try a configured camera out.
