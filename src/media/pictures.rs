@@ -131,7 +131,7 @@ impl Maker {
     fn fits(&self, unit: &Unit) -> bool {
         let video = &unit.format.video;
         let pixels = u64::from(video.width) * u64::from(video.height);
-        pixels <= u64::from(self.decoders.registry.limits().frame.max_pixels)
+        pixels <= self.decoders.registry.limits().frame.max_pixels
     }
 
     async fn step(

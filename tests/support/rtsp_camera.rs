@@ -106,9 +106,9 @@ pub fn clock(jpeg: &[u8], width: usize) -> Option<u64> {
         let (x, y) = (n % 24 * block + block / 2, n / 24 * block + block / 2);
         pixels.get(y * width + x).map(|&luma| u64::from(luma > 127))
     };
-    let bits = (0..48).try_fold(0_u64, |bits, n| Some(bits << 1 | bit(n)?))?;
+    let bits = (0..48).try_fold(0_u64, |bits, n| Some((bits << 1) | bit(n)?))?;
     let (ms, check) = (bits >> 4, bits & 15);
-    let sum: u64 = (0..11).map(|place| ms >> (4 * place) & 15).sum();
+    let sum: u64 = (0..11).map(|place| (ms >> (4 * place)) & 15).sum();
     (sum & 15 == check).then_some(ms)
 }
 

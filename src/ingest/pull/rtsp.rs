@@ -224,7 +224,7 @@ fn has_random_access(mut data: &[u8]) -> bool {
         let length = u32::from_be_bytes(*length) as usize;
         let Some(nal) = rest.get(..length) else { return false };
         let Some(first) = nal.first() else { return false };
-        match first >> 1 & 0x3F {
+        match (first >> 1) & 0x3F {
             16..=21 => return true,
             0..=15 => return false,
             _ => data = &rest[length..],

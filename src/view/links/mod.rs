@@ -122,7 +122,8 @@ pub(super) async fn status(
     State(rest): State<Rest>,
     Id(id): Id,
 ) -> Result<Json<StreamStatus>, ApiError> {
-    Ok(Json(StreamStatus::new(&*rest.camera(&id)?)))
+    let camera = rest.camera(&id)?;
+    Ok(Json(StreamStatus::new(&camera)))
 }
 
 /// How well a camera is streaming.
@@ -141,7 +142,8 @@ pub(super) async fn health(
     State(rest): State<Rest>,
     Id(id): Id,
 ) -> Result<Json<StreamHealth>, ApiError> {
-    Ok(Json(StreamHealth::new(&*rest.camera(&id)?)))
+    let camera = rest.camera(&id)?;
+    Ok(Json(StreamHealth::new(&camera)))
 }
 
 /// Try a configured camera out.
