@@ -20,7 +20,9 @@ use axum::{
 };
 use framecast::{
     media::Media,
-    relay::{Clock, Limits, Quality, Registry, Rung},
+    relay::{
+        Clock, Codec, Format, Limits, LinkState, LinkStatus, Quality, Registry, Rung, VideoFormat,
+    },
     view::{Rest, View, routes},
 };
 use futures_util::stream;
@@ -31,6 +33,17 @@ use tokio::{
 };
 use tower::ServiceExt as _;
 use view_port::{INGEST_PORT, PATIENCE, ViewPort, head, put};
+
+fn h265() -> Format {
+    let video = VideoFormat {
+        codec: Codec::H265,
+        rfc6381: "hvc1.1.6.L93.B0".into(),
+        width: 640,
+        height: 360,
+        config: Bytes::new(),
+    };
+    Format { video, audio: None }
+}
 
 /// Status, without waiting for a body's end.
 async fn status(port: &ViewPort, method: &str, path: &str, headers: &str, body: &str) -> u16 {
@@ -78,6 +91,14 @@ impl Seen {
             ("/api/cameras/{id}/stream.mjpeg", "/api/cameras/door/stream.mjpeg", ""),
             ("/api/cameras/{id}/stream.mjpeg", "/api/cameras/door/stream.mjpeg?max_fps=x", ""),
             ("/api/cameras/{id}/stream.mjpeg", "/api/cameras/nobody/stream.mjpeg", ""),
+            ("/api/cameras/{id}/frame.jpg", "/api/cameras/hevc/frame.jpg", ""),
+            ("/api/cameras/{id}/stream.mjpeg", "/api/cameras/hevc/stream.mjpeg", ""),
+            ("/api/cameras/{id}/stream/status", "/api/cameras/door/stream/status", ""),
+            ("/api/cameras/{id}/stream/status", "/api/cameras/-/stream/status", ""),
+            ("/api/cameras/{id}/stream/status", "/api/cameras/nobody/stream/status", ""),
+            ("/api/streams/status/{id}", "/api/streams/status/door", ""),
+            ("/api/streams/status/{id}", "/api/streams/status/-", ""),
+            ("/api/streams/status/{id}", "/api/streams/status/nobody", ""),
             ("/api/camera-presets", "/api/camera-presets", ""),
             ("/api/stats", "/api/stats", ""),
             ("/api/info", "/api/info", ""),
@@ -94,6 +115,12 @@ impl Seen {
         let bare = ViewPort::without_catalog().await;
         let (cameras, camera, provision) =
             ("/api/cameras", "/api/cameras/{id}", "/cameras/provision");
+        let (start, stop) = ("/api/cameras/{id}/stream/start", "/api/cameras/{id}/stream/stop");
+        let (test, source_test) = ("/api/cameras/{id}/test", "/api/camera-test");
+        let pushed = json!({"id": "pushed"}).to_string();
+        let _ = status(port, "POST", cameras, "", &pushed).await;
+        let there = json!({"type": "rtsp", "url": "rtsp://192.0.2.7/live"});
+        let moved_source = json!({"source": there}).to_string();
         let proxied = "X-Forwarded-For: 192.0.2.7\r\n";
         let gate = json!({"id": "gate"}).to_string();
         let moved = json!({"location": "Yard"}).to_string();
@@ -129,6 +156,30 @@ impl Seen {
             (port, "POST", provision, provision, "", &*long),
             (port, "POST", provision, provision, "", &*refused_url),
             (&bare, "POST", provision, provision, "", &*gate_url),
+            (port, "POST", start, "/api/cameras/hevc/stream/start", "", ""),
+            (port, "POST", start, "/api/cameras/hevc/stream/start", "", "{\"rtsp_port\":0}"),
+            (port, "POST", start, "/api/cameras/hevc/stream/start", proxied, ""),
+            (port, "POST", start, "/api/cameras/nobody/stream/start", "", ""),
+            (port, "POST", start, "/api/cameras/door/stream/start", "", ""),
+            (port, "POST", start, "/api/cameras/hevc/stream/start", "", &*long),
+            (port, "POST", stop, "/api/cameras/still/stream/stop", "", ""),
+            (port, "POST", stop, "/api/cameras/-/stream/stop", "", ""),
+            (port, "POST", stop, "/api/cameras/hevc/stream/stop", proxied, ""),
+            (port, "POST", stop, "/api/cameras/nobody/stream/stop", "", ""),
+            (port, "POST", stop, "/api/cameras/door/stream/stop", "", ""),
+            (port, "POST", test, "/api/cameras/2/test", "", ""),
+            (port, "POST", test, "/api/cameras/-/test", "", ""),
+            (port, "POST", test, "/api/cameras/2/test", proxied, ""),
+            (port, "POST", test, "/api/cameras/nobody/test", "", ""),
+            (port, "POST", test, "/api/cameras/pushed/test", "", ""),
+            (&bare, "POST", test, "/api/cameras/2/test", "", ""),
+            (port, "POST", source_test, source_test, "", &*moved_source),
+            (port, "POST", source_test, source_test, "", "{\"nonsense\":1}"),
+            (port, "POST", source_test, source_test, proxied, "{}"),
+            (port, "POST", source_test, source_test, "", "{}"),
+            (port, "POST", source_test, source_test, "", &*long),
+            (port, "POST", source_test, source_test, "", &*refused),
+            (&bare, "POST", source_test, source_test, "", &*moved_source),
         ] {
             self.add(method, template, status(port, method, path, headers, body).await);
         }
@@ -142,6 +193,21 @@ async fn every_route_is_described_and_every_description_is_true() {
     Media::start(&port.registry, NonZeroUsize::MIN, 100, shutdown, tasks);
     let (door, _mute) = (port.publish("door"), port.publish("mute"));
     put(&door, 1, 500);
+    // Two that are connected to, one of them with video of which no pictures are made.
+    let (hevc, still) = (port.publish("hevc"), port.publish("still"));
+    hevc.begin_video(h265()).unwrap();
+    for (camera, state) in [(&hevc, LinkState::Streaming), (&still, LinkState::Stopped)] {
+        camera.camera().link().report(Some(LinkStatus {
+            state,
+            reconnects: 0,
+            failures: 0,
+            last_error: None,
+            next_retry_us: None,
+        }));
+    }
+    // Nobody connects here: each trial is answered that there are too many.
+    let mut trials = port.registry.trials().unwrap();
+    tokio::spawn(async move { while trials.recv().await.is_some() {} });
     sleep(Duration::from_millis(20)).await;
     let document = port.get("/api/openapi.json").await.json();
     assert!(document["openapi"].as_str().unwrap().starts_with("3."));
@@ -218,7 +284,7 @@ async fn a_body_that_does_not_come_is_a_timeout_at_every_route_that_takes_one() 
             }
         }
     }
-    assert_eq!(tried, 3);
+    assert_eq!(tried, 5);
 }
 
 #[tokio::test]
@@ -234,7 +300,7 @@ async fn the_description_lists_every_query_and_the_push_of_the_ingest_port() {
     let still = "/api/cameras/{id}/frame.jpg";
     assert_eq!(
         parameters(still, "query"),
-        set(&["max_age_ms", "after", "timeout_ms", "at", "seq", "width", "quality"])
+        set(&["max_age_ms", "after", "timeout_ms", "at", "seq", "stored", "width", "quality"])
     );
     assert_eq!(parameters(still, "header"), set(&["If-None-Match"]));
     let stream = "/api/cameras/{id}/stream.mjpeg";
@@ -287,6 +353,8 @@ async fn answers_have_the_described_shape() {
         ("/api/cameras/{id}", "/api/cameras/gate"),
         ("/api/cameras/{id}", "/api/cameras/nobody"),
         ("/api/cameras/{id}/frames", "/api/cameras/door/frames"),
+        ("/api/cameras/{id}/stream/status", "/api/cameras/door/stream/status"),
+        ("/api/streams/status/{id}", "/api/streams/status/door"),
         ("/api/camera-presets", "/api/camera-presets"),
         ("/api/stats", "/api/stats"),
         ("/api/info", "/api/info"),

@@ -53,6 +53,8 @@ impl Pull {
         lifetime: &Lifetime,
     ) -> Self {
         let stop = lifetime.shutdown.child_token();
+        // Whatever was started or stopped was another address, or before that was changed.
+        camera.link().ask(Wish::default());
         let mut keeper = Keeper {
             sink: Sink {
                 registry: registry.clone(),

@@ -98,7 +98,7 @@ impl Source {
     pub fn offline_reason(&self) -> &'static str {
         match self {
             Self::Push => "configured; nobody has published it yet",
-            Self::Rtsp(_) | Self::Mjpeg(_) => "standing by: connects when somebody watches",
+            Self::Rtsp(_) | Self::Mjpeg(_) => "not connected yet",
         }
     }
 }

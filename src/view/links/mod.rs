@@ -47,7 +47,9 @@ const FRESH: Duration = Duration::from_secs(2);
         (status = 400, description = "`bad_camera_id`, `bad_request`", body = ErrorAnswer),
         (status = 403, description = "`forbidden_address`, `forbidden_origin`", body = ErrorAnswer),
         (status = 404, description = "`unknown_camera`", body = ErrorAnswer),
+        (status = 408, description = "`timeout`: the body did not come within 10 s", body = ErrorAnswer),
         (status = 409, description = "`not_pulled`: the camera is pushed", body = ErrorAnswer),
+        (status = 413, description = "`too_large`: more than 64 KiB", body = ErrorAnswer),
     )
 )]
 pub(super) async fn start(
@@ -67,7 +69,7 @@ pub(super) async fn start(
     tokio::select! {
         _ = decided => {}
         () = tokio::time::sleep(PATIENCE) => {}
-        () = rest.shutdown.cancelled() => return Err(Rest::draining()),
+        () = rest.shutdown.cancelled() => {}
     }
     Ok(Json(StreamStatus::new(&camera)))
 }
@@ -156,7 +158,7 @@ pub(super) async fn health(
         (status = 403, description = "`forbidden_address`, `forbidden_origin`", body = ErrorAnswer),
         (status = 404, description = "`not_configured`", body = ErrorAnswer),
         (status = 409, description = "`not_pulled`: the camera is pushed", body = ErrorAnswer),
-        (status = 503, description = "`catalog_failed`", body = ErrorAnswer),
+        (status = 503, description = "`catalog_failed`, `draining`", body = ErrorAnswer),
     )
 )]
 pub(super) async fn test(
@@ -181,9 +183,11 @@ pub(super) async fn test(
         (status = 200, description = "What was found, or why not", body = Trial),
         (status = 400, description = "`bad_camera_id`, `bad_request`", body = ErrorAnswer),
         (status = 403, description = "`forbidden_address`, `forbidden_origin`", body = ErrorAnswer),
+        (status = 408, description = "`timeout`: the body did not come within 10 s", body = ErrorAnswer),
         (status = 409, description = "`not_pulled`: a source of type `push`", body = ErrorAnswer),
+        (status = 413, description = "`too_large`: more than 64 KiB", body = ErrorAnswer),
         (status = 422, description = "`refused_source`: an address no source may have", body = ErrorAnswer),
-        (status = 503, description = "`catalog_failed`", body = ErrorAnswer),
+        (status = 503, description = "`catalog_failed`, `draining`", body = ErrorAnswer),
     )
 )]
 pub(super) async fn test_source(
