@@ -79,7 +79,7 @@ export function Tile(props: TileProps): JSX.Element {
     >
       <div class="tile-stage">
         <button class="tile-picture" type="button" aria-pressed={large} aria-label={`${camera.title}: ${large ? "show all cameras" : "show large"}`} onClick={onToggle}>
-          <span class="tile-place" ref={place} data-dim={!live} />
+          <span class="tile-place" ref={place} data-dim={!live && state?.phase !== "resting"} />
         </button>
         {/* Whatever stands on the picture is a sibling of its button, not inside: the button has a name of its own. */}
         {(live || state?.phase === "resting") && camera.hasPicture && <Badge camera={camera} />}
