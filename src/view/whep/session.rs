@@ -112,7 +112,6 @@ impl Session {
         let parameters = RTCRtpCodecParameters {
             rtp_codec: codec.clone(),
             payload_type: choice.payload_type,
-            ..RTCRtpCodecParameters::default()
         };
         codecs.register_codec(parameters, RtpCodecKind::Video)?;
         let resend = NackResponderBuilder::new().with_size(RESEND_PACKETS).build();
