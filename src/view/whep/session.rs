@@ -109,10 +109,8 @@ impl Session {
             rtcp_feedback: vec![feedback(""), feedback("pli")],
         };
         let mut codecs = MediaEngine::default();
-        let parameters = RTCRtpCodecParameters {
-            rtp_codec: codec.clone(),
-            payload_type: choice.payload_type,
-        };
+        let parameters =
+            RTCRtpCodecParameters { rtp_codec: codec.clone(), payload_type: choice.payload_type };
         codecs.register_codec(parameters, RtpCodecKind::Video)?;
         let resend = NackResponderBuilder::new().with_size(RESEND_PACKETS).build();
         let interceptors = Registry::new()
