@@ -279,6 +279,40 @@ async fn a_stream_can_be_started_with_another_path_and_stopped() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_while_it_waits_to_try_again_tries_at_once() {
+    let relay = relay().await;
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let camera = door(&relay, &format!("rtsp://{gone}/"), object!({"on_demand": false})).await;
+    // From then on it waits for 2 s at least.
+    let before = wait_for(&camera, |now| now.failures >= 4).await;
+    let asked = Instant::now();
+    let path = "/api/cameras/door/stream/start";
+    let started = tell(&relay, path, object!({})).await;
+    let took = asked.elapsed();
+    assert!(took < Duration::from_millis(1500), "{took:?}");
+    assert_eq!(started["state"], "waiting");
+    assert!(camera.link().status().unwrap().failures > before.failures);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_password_is_tried_each_half_minute_and_another_one_at_once() {
+    let rtsp = RtspCamera::start(&["--user", "admin", "--password", "hunter2"]);
+    let relay = relay().await;
+    let wrong = rtsp.url_with("admin:wrong");
+    let camera = door(&relay, &wrong, object!({"on_demand": false})).await;
+    let failed = wait_for(&camera, |now| now.state == LinkState::Waiting).await;
+    assert_eq!(failed.last_error.unwrap().code, "unauthorized");
+    let wait_ms = (failed.next_retry_us.unwrap() / 1000).saturating_sub(now_ms());
+    assert!(wait_ms > 20_000, "{wait_ms} ms");
+    let body = object!({"source": {"url": rtsp.url_with("admin:hunter2")}}).to_string();
+    let patch = reqwest::Client::new().patch(relay.camera_url("door")).body(body);
+    let asked = Instant::now();
+    assert_eq!(patch.send().await.unwrap().status(), 200);
+    streaming(&camera).await;
+    assert!(asked.elapsed() < Duration::from_secs(15), "{:?}", asked.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_change_of_the_address_connects_anew_and_removing_disconnects() {
     let (one, other) = (RtspCamera::start(&[]), RtspCamera::start(&["--size", "320x240"]));
     let relay = relay().await;

@@ -23,6 +23,8 @@ use crate::{
 /// A unit that has waited longer is of a backlog, such as that since the last key frame when somebody
 /// begins to watch: of these, none but the first is shown.
 const BACKLOG: Duration = Duration::from_millis(250);
+/// Between two pictures while it lags behind.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Between two lines of what one camera's video is not decoded for.
 const LINES: Duration = Duration::from_secs(60);
@@ -85,8 +87,8 @@ struct Progress {
     /// The latest time to be shown of all so far.
     newest_pts: i64,
     reordered: bool,
-    /// Whether a picture was made of this generation.
-    shown: bool,
+    /// When the newest picture was made of this generation.
+    shown: Option<Instant>,
     maker: Option<PictureMaker>,
 }
 
@@ -143,7 +145,7 @@ impl Maker {
         if progress.decoder.is_none() && unit.is_key() {
             progress.decoder = Decoder::new(&unit.format.video.config).map(Box::new);
             progress.maker = self.decoders.registry.make_pictures(&self.camera);
-            (progress.shown, progress.newest_pts) = (false, unit.pts);
+            (progress.shown, progress.newest_pts) = (None, unit.pts);
         }
         let (Some(mut decoder), Some(maker)) = (progress.decoder.take(), &progress.maker) else {
             return Ok(());
@@ -151,8 +153,9 @@ impl Maker {
         progress.reordered |= unit.pts < progress.newest_pts;
         progress.newest_pts = progress.newest_pts.max(unit.pts);
         let waited = Instant::now().saturating_duration_since(unit.received_at);
-        let wanted =
-            !progress.shown || waited < BACKLOG && pacer.due_at(unit.received_at).is_none();
+        // Over the budget it lags behind for good: fewer pictures then, but some.
+        let is_overdue = progress.shown.is_none_or(|at| at.elapsed() >= LONGEST_PAUSE);
+        let wanted = is_overdue || waited < BACKLOG && pacer.due_at(unit.received_at).is_none();
         let (reordered, headroom) = (progress.reordered, maker.headroom());
         let coded = unit.clone();
         let turn = self.decoders.pool.turn().await;
@@ -163,7 +166,7 @@ impl Maker {
         let ((decoder, made), _) = work.await.ok_or("the decoder failed")?;
         progress.decoder = Some(decoder);
         if let Some(buf) = made? {
-            progress.shown = true;
+            progress.shown = Some(Instant::now());
             pacer.sent(unit.received_at);
             // When it came is as near as can be known to when it was taken.
             let waited = Instant::now().saturating_duration_since(unit.received_at);

@@ -204,6 +204,10 @@ impl VideoTrack {
         }
         if unit.is_key() {
             state.key_interval = state.newest_key.map(|(_, before)| pts - before);
+            // B-frames reach that many within a group; a clock that is set now and then does not.
+            if state.reordered < REORDERED {
+                state.reordered = 0;
+            }
             state.newest_key = Some((seq, pts));
         }
         state.keep(Arc::new(unit));

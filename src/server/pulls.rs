@@ -72,13 +72,10 @@ impl Follower {
         for id in gone {
             self.end(&id).await;
             // Now that it is offline it is forgotten, unless it was configured anew meanwhile.
-            if self.catalog.get(id.as_str()).is_none() {
-                self.registry.unconfigure(&id);
-            }
+            self.catalog.release(id).await;
         }
         for (id, entry) in entries {
             let Some(camera) = self.registry.get(id.as_str()) else { continue };
-            camera.limit_viewers(entry.settings.max_viewers);
             let settings = self.settings(entry);
             let as_before = |running: &Running| {
                 Some(&running.settings) == settings.as_ref()

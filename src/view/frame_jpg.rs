@@ -191,10 +191,12 @@ pub(super) async fn frame(
             if matches!(wish, Wish::Newest) && !query.stored {
                 links::fresh(&rest, &camera).await?;
             }
-            if let Wish::After(seq, patience) = wish
-                && !newer(&rest, &camera, seq, patience).await
-            {
-                return Ok(StatusCode::NO_CONTENT.into_response());
+            if let Wish::After(seq, patience) = wish {
+                links::has_pictures(&camera)?;
+                let _seat = links::seat(&camera)?;
+                if !newer(&rest, &camera, seq, patience).await {
+                    return Ok(StatusCode::NO_CONTENT.into_response());
+                }
             }
             let newest = camera.latest().ok_or_else(|| no_frame_yet(&camera))?;
             (Frame::clone(&newest), camera.age().unwrap_or_default())

@@ -115,10 +115,10 @@ staged("a camera that is unplugged says so over its last picture, and plays agai
   expect(unexpected(stage.errors)).toEqual([]);
 });
 
-staged("where no UDP gets through, HLS takes over", async (stage) => {
+staged("in a browser without WebRTC, HLS takes over", async (stage) => {
   const server = await stage.server();
   await withIpCamera(stage, server, "gate");
-  // As a network without UDP: no candidate is ever reached.
+  // As browsers have it where WebRTC is switched off.
   const page = await stage.page("viewer", server.view, { before: (page) => page.addInitScript(() => Object.defineProperty(globalThis, "RTCPeerConnection", { value: undefined })) });
   await plays(page, "gate", "hls", 30_000);
   expect(unexpected(stage.errors)).toEqual([]);

@@ -53,8 +53,7 @@ impl Client {
             sdp_fmtp_line: FMTP.to_owned(),
             rtcp_feedback: vec![],
         };
-        let parameters =
-            RTCRtpCodecParameters { rtp_codec: codec, payload_type: 102, ..Default::default() };
+        let parameters = RTCRtpCodecParameters { rtp_codec: codec, payload_type: 102 };
         codecs.register_codec(parameters, RtpCodecKind::Video).unwrap();
         let registry = register_default_interceptors(Registry::new(), &mut codecs).unwrap();
         let (tracks_tx, tracks) = mpsc::channel(4);

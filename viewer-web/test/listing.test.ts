@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Picture } from "../src/engine/messages.ts";
 import { hasVideo, readListed } from "../src/listing.ts";
-import { refusal } from "../src/video/refusal.ts";
+import { readRefusal, refusal } from "../src/video/refusal.ts";
 import { Stills } from "../src/video/stills.ts";
 
 describe("the list of cameras", () => {
@@ -36,6 +36,14 @@ describe("a refusal", () => {
     [404, "not_found", "failed"], [500, "internal", "failed"],
   ])("of %i %s means %s", (status, code, ending) => {
     expect(refusal(status, body(code), 2_000)).toMatchObject({ ending, reason: "What to do." });
+  });
+
+  it("is read off a request for text and for bytes, with the wait that the server asks for", () => {
+    for (const response of [body("camera_offline"), new TextEncoder().encode(body("camera_offline")).buffer]) {
+      const request = { status: 503, response, getResponseHeader: (name: string) => (name === "Retry-After" ? "2" : null) };
+      expect(readRefusal(request)).toEqual({ ending: "unavailable", reason: "What to do.", retryMs: 2_000 });
+    }
+    expect(readRefusal({ status: 404, response: null, getResponseHeader: () => null })).toEqual({ ending: "failed", reason: "The server answered 404." });
   });
 
   it("has words also where the server gave none", () => {

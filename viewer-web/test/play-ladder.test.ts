@@ -37,6 +37,21 @@ describe("the ladder of a camera's video", () => {
     expect(rung(it.after("whep", end("unavailable")))).toBe("wait 1000");
   });
 
+  it("waits for 10 s at most by itself, so that the server goes on dialling the camera", () => {
+    const it = ladder();
+    const waits = Array.from({ length: 8 }, () => rung(it.after("whep", end("unavailable"))));
+    expect(waits.slice(3)).toEqual(["wait 8000", "wait 10000", "wait 10000", "wait 10000", "wait 10000"]);
+  });
+
+  it("says what failed rather than what can never work", () => {
+    const it = ladder();
+    it.rule("whep", "H.265 does not go over WebRTC");
+    it.rule("jpeg", "set the camera to H.264");
+    expect(it.after("hls", end("failed"))).toMatchObject({ do: "wait", reason: "It is failed." });
+    expect(rung(it.top)).toBe("hls");
+    expect(it.after("hls", end("unsupported"))).toMatchObject({ do: "wait", reason: "set the camera to H.264" });
+  });
+
   it("says why where no way is left", () => {
     const it = ladder();
     it.rule("whep", "no WebRTC");

@@ -42,16 +42,18 @@ interface Request {
 function start(response: () => Response | Promise<Response>) {
   const peer = new FakePeer();
   const requests: Request[] = [];
+  const signals: (AbortSignal | null | undefined)[] = [];
   const streams: unknown[] = [];
   const endings: WhepEnding[] = [];
   const whep = new Whep(URL_OF_DOOR, { onStream: (stream) => streams.push(stream), onDown: (ending) => endings.push(ending) }, {
     connect: () => peer as unknown as RTCPeerConnection,
     fetch: async (url, init) => {
       requests.push({ url: url.href, method: init.method ?? "" });
+      signals.push(init.signal);
       return init.method === "POST" ? response() : new Response(null, { status: 200 });
     },
   });
-  return { whep, peer, requests, streams, endings };
+  return { whep, peer, requests, signals, streams, endings };
 }
 
 const created = (): Response => new Response("the answer", { status: 201, headers: { location: "/whep/door/s1" } });
@@ -145,6 +147,26 @@ test("a goodbye of the server is noticed at once", async () => {
   peer.receiver.transport.state = "closed";
   peer.receiver.transport.dispatchEvent(new Event("statechange"));
   expect(endings).toMatchObject([{ code: "lost", remedy: "later" }]);
+});
+
+test("close takes an offer back that is not answered yet", async () => {
+  const { whep, requests, signals, endings } = start(() => new Promise<Response>(() => {}));
+  await settled();
+  expect(signals.map((signal) => signal?.aborted)).toEqual([false]);
+  whep.close();
+  expect(signals.map((signal) => signal?.aborted)).toEqual([true]);
+  expect([requests.length, endings.length]).toEqual([1, 0]);
+});
+
+test("a session whose answer is cut off by close is ended all the same", async () => {
+  const { whep, requests, signals } = start(() => {
+    const body = new ReadableStream({ start: (stream) => signals[0]?.addEventListener("abort", () => stream.error(new DOMException("aborted", "AbortError"))) });
+    return new Response(body, { status: 201, headers: { location: "/whep/door/s1" } });
+  });
+  await settled();
+  whep.close();
+  await settled();
+  expect(requests.map((request) => request.method)).toEqual(["POST", "DELETE"]);
 });
 
 test("a session that is answered after close is ended all the same", async () => {

@@ -169,7 +169,12 @@ impl Keeper {
                 self.sink.producer = None;
                 continue;
             };
-            let wait = self.backoff.failed();
+            let mut asked = self.link().wish();
+            let wait = if failure.code == "unauthorized" {
+                self.backoff.refused()
+            } else {
+                self.backoff.failed()
+            };
             if let Some(unsaid) = self.lines.event() {
                 let camera = self.sink.camera.id();
                 tracing::warn!(%camera, code = failure.code, "camera cannot be reached: {failure}{unsaid}");
@@ -180,7 +185,11 @@ impl Keeper {
             let now = self.sink.registry.clock().unix_us();
             self.status.next_retry_us = Some(now + wait.as_micros() as u64);
             self.report(LinkState::Waiting);
-            tokio::time::sleep(wait).await;
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                // Somebody starts it, and wants to see now whether it works.
+                Ok(()) = asked.changed() => {}
+            }
         }
     }
 
@@ -200,7 +209,9 @@ impl Keeper {
                 event = live.next() => event?,
                 () = self.sink.replaced() => return Ok(()),
             };
+            let is_picture = event.is_picture();
             match self.sink.put(event)? {
+                Put::Taken if is_picture => live.taken(),
                 Put::Taken => {}
                 Put::Skipped => continue,
                 Put::Replaced => return Ok(()),

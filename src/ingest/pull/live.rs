@@ -33,8 +33,8 @@ pub(super) enum Event {
 }
 
 impl Event {
-    /// Whether it shows that the camera is alive.
-    fn is_picture(&self) -> bool {
+    /// Whether it shows that the camera is alive, if it can be used.
+    pub(super) fn is_picture(&self) -> bool {
         match self {
             Self::Format(_) | Self::Jpeg(..) => true,
             Self::Unit(medium, ..) => *medium != Medium::Audio,
@@ -108,21 +108,26 @@ impl Live {
         }
     }
 
-    /// What comes next. After an error nothing does. Cancel safe.
+    /// What comes next, within the time that [`Self::taken`] gave last, and [`START`] before that. After
+    /// an error nothing does. Cancel safe.
     pub(super) async fn next(&mut self) -> Result<Event, Failure> {
+        // Said here too: a flood of what cannot be used leaves nothing to wait for below.
+        if Instant::now() >= self.due {
+            return Err((self.late)(self.patience));
+        }
         let next = async {
             match &mut self.wire {
                 Wire::Rtsp(rtsp) => rtsp.next().await,
                 Wire::Mjpeg(mjpeg) => mjpeg.next().await,
             }
         };
-        let Ok(next) = timeout_at(self.due, next).await else {
-            return Err((self.late)(self.patience));
-        };
-        let event = next?;
-        if event.is_picture() {
-            (self.due, self.late, self.patience) = (Instant::now() + STALL, words::stalled, STALL);
-        }
-        Ok(event)
+        let next = timeout_at(self.due, next).await;
+        next.unwrap_or_else(|_| Err((self.late)(self.patience)))
+    }
+
+    /// A picture could be used, so the next one has its time from now on. What cannot be used is no sign
+    /// of life.
+    pub(super) fn taken(&mut self) {
+        (self.due, self.late, self.patience) = (Instant::now() + STALL, words::stalled, STALL);
     }
 }

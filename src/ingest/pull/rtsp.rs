@@ -7,7 +7,8 @@ use futures_util::StreamExt as _;
 use retina::{
     client::{
         Credentials, Demuxed, Described, InitialTimestampPolicy, PlayOptions, Session,
-        SessionOptions, SetupOptions, Stream, TcpTransportOptions, Transport, UdpTransportOptions,
+        SessionOptions, SetupOptions, Stream, TcpTransportOptions, TeardownPolicy, Transport,
+        UdpTransportOptions,
     },
     codec::{AudioFrame, CodecItem, FrameFormat, ParametersRef, VideoFrame},
 };
@@ -64,8 +65,11 @@ impl Rtsp {
             password: source.password.as_ref().map_or("", |secret| secret.reveal()).to_owned(),
         };
         let wanted = source.username.is_some() || source.password.is_some();
+        // No TEARDOWN: it would be sent in the background, on new connections too, to whatever address
+        // the camera says it has.
         let options = SessionOptions::default()
             .creds(wanted.then_some(login))
+            .teardown(TeardownPolicy::Never)
             .user_agent(concat!("framecast/", env!("CARGO_PKG_VERSION")).to_owned());
         let failed = |error| failure(&error, source);
         let mut session = Session::describe(url, options).await.map_err(failed)?;

@@ -46,7 +46,9 @@ async fn look(source: &Source, guard: &Guard, limits: &jpeg::Limits) -> Result<F
     let started = Instant::now();
     let dial = Dial { source, guard, max_bytes: limits.max_bytes, headroom: 0, retry: false };
     let mut live = Live::connect(dial).await?;
+    // Within the time for the start, counted from the dial on.
     let mut found = first(&mut live, limits).await?;
+    live.taken();
     found.took_ms = started.elapsed().as_millis() as u64;
     let counting = Instant::now();
     let mut last = counting;

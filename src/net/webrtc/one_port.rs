@@ -33,6 +33,9 @@ const RECEIVE_BUFFER: usize = 64 * 1024;
 /// kernel may grant less (`net.core.rmem_max`).
 const KERNEL_RECEIVE_BUFFER: usize = 4 * 1024 * 1024;
 
+/// What is asked of it for those that wait to be sent: a hundred viewers' bursts.
+const KERNEL_SEND_BUFFER: usize = 4 * 1024 * 1024;
+
 /// Pause after a failed read, so that a lasting error does not keep a processor busy.
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(10);
 
@@ -146,6 +149,11 @@ impl Port {
         if let Err(error) = state.set_recv_buffer_size(UdpSockRef::from(&io), KERNEL_RECEIVE_BUFFER)
         {
             tracing::debug!(%error, "the kernel keeps its own size of the UDP receive buffer");
+        }
+        // All viewers' key frames leave by this one socket. The kernel may grant less
+        // (`net.core.wmem_max`).
+        if let Err(error) = state.set_send_buffer_size(UdpSockRef::from(&io), KERNEL_SEND_BUFFER) {
+            tracing::debug!(%error, "the kernel keeps its own size of the UDP send buffer");
         }
         let local = io.local_addr()?;
         let shared = Arc::new(Shared {

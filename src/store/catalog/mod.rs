@@ -121,7 +121,7 @@ impl Catalog {
     pub fn open(place: Option<Place>, registry: Arc<Registry>) -> io::Result<Self> {
         let Opened { db, entries, vault, problem, kept } = open::open(place)?;
         for entry in &entries {
-            if let Err(error) = registry.configure(&entry.id, owner::configured(entry)) {
+            if let Err(error) = owner::configure(&registry, entry) {
                 tracing::error!(camera = %entry.id, "configured, but not shown: {error}");
             }
         }
@@ -186,6 +186,14 @@ impl Catalog {
             return Err(CatalogError::Closed.into());
         }
         answered.await.unwrap_or_else(|_| Err(CatalogError::Closed.into()))
+    }
+
+    /// Has the relay forget a camera that was removed, now that nobody connects to it any more. One that
+    /// is configured anew meanwhile stays: the thread decides, between two changes.
+    pub async fn release(&self, id: CameraId) {
+        let job = move |owner: &mut Owner| owner.release(&id);
+        // Without the thread the server is ending, and forgets all of them.
+        let _ = self.jobs.send(Box::new(job)).await;
     }
 
     /// Where a camera's pictures come from, secrets in the clear; `None` for one that is pushed.

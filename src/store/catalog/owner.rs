@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use tokio::sync::watch;
 
 use super::{CatalogError, Entries, Entry, Settings, rows, vault::Vault};
-use crate::relay::{CameraId, Configured, Registry};
+use crate::relay::{CameraId, Configured, PublishError, Registry};
 
 /// A change that waits for the thread.
 pub(super) type Job = Box<dyn FnOnce(&mut Owner) + Send>;
@@ -35,7 +35,7 @@ impl Owner {
             if before.is_some() {
                 rows::remove(&self.db, &id)?;
                 self.publish(|entries| entries.remove(&id));
-                self.registry.unconfigure(&id);
+                self.unconfigure(&id);
                 tracing::info!(camera = %id, "camera no longer configured");
             }
             return Ok(None);
@@ -45,11 +45,14 @@ impl Owner {
         let created_us = before.map_or(now, |before| before.created_us);
         let entry = Arc::new(Entry { id: id.clone(), settings, created_us, updated_us: now });
         // First, as it may find no room.
-        self.registry.configure(&id, configured(&entry))?;
+        configure(&self.registry, &entry)?;
         if let Err(error) = rows::put(&self.db, &entry) {
             match before {
-                Some(before) => drop(self.registry.configure(&id, configured(before))),
-                None => self.registry.unconfigure(&id),
+                // It was known before, so there is room.
+                Some(before) => {
+                    let _ = configure(&self.registry, before);
+                }
+                None => self.unconfigure(&id),
             }
             tracing::error!(camera = %id, "not kept: {error}");
             return Err(error.into());
@@ -61,15 +64,32 @@ impl Owner {
         Ok(Some(entry))
     }
 
+    /// Makes a camera one like any other, unless it is configured.
+    pub fn release(&self, id: &CameraId) {
+        if !self.entries.borrow().contains_key(id) {
+            self.unconfigure(id);
+        }
+    }
+
+    fn unconfigure(&self, id: &CameraId) {
+        if let Some(camera) = self.registry.get(id.as_str()) {
+            camera.limit_viewers(0);
+        }
+        self.registry.unconfigure(id);
+    }
+
     fn publish<T>(&self, change: impl FnOnce(&mut BTreeMap<CameraId, Arc<Entry>>) -> T) {
         self.entries.send_modify(|entries| drop(change(Arc::make_mut(entries))));
     }
 }
 
-/// What the relay has to know of an entry.
-pub(super) fn configured(entry: &Entry) -> Configured {
+/// Tells the relay what it has to know of an entry.
+pub(super) fn configure(registry: &Registry, entry: &Entry) -> Result<(), PublishError> {
     let reason = entry.settings.source.offline_reason().into();
-    Configured { name: entry.settings.name.clone(), reason }
+    let name = entry.settings.name.clone();
+    let camera = registry.configure(&entry.id, Configured { name, reason })?;
+    camera.limit_viewers(entry.settings.max_viewers);
+    Ok(())
 }
 
 fn unix_us() -> u64 {

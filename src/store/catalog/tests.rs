@@ -270,3 +270,31 @@ async fn no_more_cameras_are_configured_than_the_relay_takes() {
     assert!(matches!(third, Err(CatalogError::Full(_))), "{third:?}");
     assert_eq!(catalog.list().len(), 2);
 }
+
+#[tokio::test]
+async fn a_removed_camera_is_released_with_its_limit_and_one_configured_anew_meanwhile_stays() {
+    let registry = registry();
+    let catalog = Catalog::open(None, registry.clone()).unwrap();
+    let remove =
+        async || catalog.change::<CatalogError>(id("door"), |_| Ok(None)).await.unwrap().is_none();
+    let limited = Settings { max_viewers: 1, ..rtsp("rtsp://192.0.2.7/") };
+    set(&catalog, "door", limited.clone()).await;
+    let publisher = relay::Publisher::over(relay::Transport::Rtsp);
+    let producer = registry.publish(&id("door"), publisher).unwrap();
+    let camera = registry.get("door").unwrap();
+    let seat = camera.seat().unwrap();
+    assert!(camera.seat().is_err());
+    assert!(remove().await);
+    assert!(camera.seat().is_ok(), "the limit went with the entry");
+
+    set(&catalog, "door", limited).await;
+    producer.close("removed");
+    catalog.release(id("door")).await;
+    // A change made after it is answered after it.
+    set(&catalog, "yard", Settings::default()).await;
+    assert!(Arc::ptr_eq(&registry.get("door").unwrap(), &camera));
+    assert!(camera.seat().is_err());
+    drop(seat);
+    assert!(remove().await);
+    assert!(registry.get("door").is_none());
+}

@@ -164,8 +164,14 @@ fn login(fields: Fields<'_>, rtsp: bool, before: Option<&Address>) -> Result<Log
             (before.map_or(default, |before| &before.url.path).to_owned(), None)
         });
         let port = port.unwrap_or(scheme.default_port());
-        let url = SourceUrl { scheme, host, port, path };
-        Login { url, path: secret, username: Given::Absent, password: Given::Absent }
+        // Joined and taken apart again, it is what it will be when it is read back.
+        let path = secret.map_or(path, |secret| secret.reveal().to_owned());
+        let joined = SourceUrl { scheme, host, port, path }.to_string();
+        let field = |error: BadSourceUrl| match error {
+            BadSourceUrl::Authority => why("host")(error),
+            _ => why("path")(error),
+        };
+        Login::of(SourceUrl::parse(&joined).map_err(field)?)
     };
     match fields.text("username")? {
         Given::Absent => {}
@@ -213,6 +219,8 @@ impl Login {
     /// whoever may change an address could have any camera's password sent to a host of theirs.
     fn address(self, before: Option<&Address>, field: &str) -> Result<Address, ApiError> {
         let Self { url, path, username, password } = self;
+        // It is kept as it is shown, which with what is masked and encoded may be longer than what came.
+        SourceUrl::parse(&url.to_string()).map_err(|error| bad(format!("{field}: {error}")))?;
         let same = before.filter(|before| before.url.same_peer(&url));
         let masked = url.path.contains(MASK)
             && path.as_ref().is_none_or(|path| path.reveal().contains(MASK));
@@ -267,6 +275,43 @@ fn substream(
             of_scheme(parts.url.scheme, rtsp, "substream_url")?;
             let before = before.filter(|before| before.url.same_peer(&parts.url));
             Login::of(parts).address(before.as_ref(), "substream_url").map(Some)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(source_of: Value) -> Result<Source, ApiError> {
+        source(source_of.as_object().unwrap(), None)
+    }
+
+    #[test]
+    fn a_source_given_in_pieces_is_the_one_of_the_joined_address() {
+        let url = "http://cam:8080/v%C3%A4?user=a&pwd=b";
+        let joined = read(json!({"type": "mjpeg", "url": url})).unwrap();
+        let path = "/vä?user=a&pwd=b";
+        let pieces = json!({"type": "mjpeg", "host": "cam", "port": 8080, "path": path});
+        assert_eq!(read(pieces).unwrap(), joined);
+        assert_eq!(joined.address().unwrap().url.path, "/v%C3%A4?user=a&pwd=***");
+    }
+
+    #[test]
+    fn what_could_not_be_read_back_is_refused_by_its_name() {
+        let long = "x".repeat(2045);
+        let masked = format!("http://cam/?{}", "pwd=&".repeat(400));
+        let cases = [
+            (json!({"type": "mjpeg", "host": "1.2.3.400"}), "source.host: "),
+            (json!({"type": "rtsp", "host": "cam", "path": long}), "source.path: "),
+            (json!({"type": "mjpeg", "url": masked}), "source: "),
+        ];
+        for (body, begins) in cases {
+            let error = read(body).unwrap_err();
+            assert_eq!(error.code, "bad_request");
+            assert!(error.message.starts_with(begins), "{}", error.message);
         }
     }
 }

@@ -78,7 +78,7 @@ impl Hls {
         tracing::debug!(camera = %id, "HLS muxer begins");
         // The camera's pace now, if it is connected, counts as much as what it had before.
         let seen = muxer.camera.snapshot().video.and_then(|video| video.key_interval_ms);
-        let seen = seen.map(|ms| target_s(ms * TICKS / 1000));
+        let seen = seen.filter(|ms| *ms > 0).map(|ms| target_s(ms * TICKS / 1000));
         let known = self.learnt.get(&id).map(|target| *target).max(seen);
         let is_this = |_: &CameraId, it: &Arc<Muxer>| Arc::ptr_eq(it, &muxer);
         let is_needless =

@@ -192,8 +192,8 @@ impl Packager {
     /// The consumer missed units, or another generation begins: goes on with the next key frame.
     pub(super) fn interrupt(&mut self) -> Result<(), BadTrack> {
         if let State::Running(mut running) = std::mem::replace(&mut self.state, State::Waiting) {
-            let until = running.video.last().map(|last| last.decoded_at + running.timeline.frame());
-            let until = until.unwrap_or(running.segment);
+            let last = running.timeline.last();
+            let until = last.map_or(running.segment, |last| last + running.timeline.frame());
             self.close_part(&mut running, until)?;
             self.end_segment(&mut running, until);
         }

@@ -82,7 +82,7 @@ pub(super) fn media(window: &Window) -> String {
         let mut passed = 0;
         let mut init = None;
         for segment in window.shown() {
-            if segment.is_discontinuous && passed > 0 {
+            if segment.is_discontinuous && init.is_some() {
                 text.push_str("#EXT-X-DISCONTINUITY\n");
             }
             if init != Some(segment.init) {

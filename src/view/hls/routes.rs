@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     net::{ApiError, Id, Peer, Query},
-    relay::{AtCapacity, Camera, Presence, TICKS, Transport},
+    relay::{AtCapacity, Camera, LinkState, Presence, TICKS, Transport},
     view::{
         answers::{Binary, ErrorAnswer},
         rest::Rest,
@@ -29,6 +29,9 @@ use crate::{
 
 /// How long the first request of a camera waits for its first part.
 const START_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Between two looks whether a camera that is waited for has failed.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// A window whose newest part is older is not played from: first there has to be a new one.
 const STALE: Duration = Duration::from_secs(10);
@@ -304,10 +307,28 @@ async fn started(rest: &Rest, camera: &Arc<Camera>) -> Result<InUse, ApiError> {
         let age = window.newest().map(|newest| clock.now().saturating_duration_since(newest));
         (window.whole() > 0 && age? < STALE).then_some(())
     };
-    match muxer.wait(START_PATIENCE, is_live).await {
+    let started = tokio::select! {
+        biased;
+        started = muxer.wait(START_PATIENCE, is_live) => started,
+        () = has_failed(camera) => Err(NotYet::TimedOut),
+    };
+    match started {
         Ok(()) => Ok(muxer),
         Err(NotYet::TimedOut) if shows_pictures_only(camera) => Err(no_video(camera)),
         Err(why) => Err(not_yet(camera, why)),
+    }
+}
+
+/// Waits until the camera cannot be connected to: who waits for it then only holds a connection.
+async fn has_failed(camera: &Camera) {
+    let mut look = tokio::time::interval(LOOK);
+    loop {
+        look.tick().await;
+        let state = camera.link().status().map(|link| link.state);
+        let is_offline = matches!(camera.presence(), Presence::Offline { .. });
+        if is_offline && matches!(state, Some(LinkState::Waiting | LinkState::Stopped)) {
+            return;
+        }
     }
 }
 

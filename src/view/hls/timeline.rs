@@ -78,7 +78,9 @@ impl Timeline {
     /// When the next picture is decoded; always later than the one before.
     pub(super) fn decode_at(&mut self, pts: i64) -> Result<i64, Jump> {
         let shown = self.shown_at(pts);
-        if self.last.is_some_and(|last| (shown - last).abs() > MAX_STEP) {
+        // No order of decoding explains a picture from further back: the camera's clock was set.
+        let furthest = TICKS.max((MAX_DEPTH as i64 + 1) * self.frame);
+        if self.last.is_some_and(|last| shown - last > MAX_STEP || last - shown > furthest) {
             return Err(Jump);
         }
         if self.last.is_some_and(|last| shown < last) && self.depth < MAX_DEPTH {
@@ -95,7 +97,8 @@ impl Timeline {
         let due = due.unwrap_or_default();
         let dts = self.last.map_or(due, |last| due.max(last + 1));
         if let Some(step) = self.last.map(|last| dts - last).filter(|step| *step > MIN_STEP) {
-            self.frame = (self.frame + (step - self.frame) / 8).max(1);
+            // One pause is no new pace.
+            self.frame = (self.frame + (step.min(2 * self.frame) - self.frame) / 8).max(1);
         }
         self.last = Some(dts);
         Ok(dts)

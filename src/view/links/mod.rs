@@ -26,6 +26,8 @@ use crate::{
 
 /// How long a camera that is not connected is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Between two looks for a picture that came again.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// A picture that is younger needs no newer one.
 const FRESH: Duration = Duration::from_secs(2);
@@ -226,8 +228,7 @@ pub(super) fn has_pictures(camera: &Camera) -> Result<(), ApiError> {
         return Ok(());
     }
     let message = format!(
-        "camera {} sends H.265, of which no JPEG is made; it can be watched over HLS and WebRTC, or set \
-         the camera to H.264",
+        "camera {} sends H.265, of which no JPEG is made; watch it over HLS, or set the camera to H.264",
         camera.id()
     );
     Err(ApiError::new("unsupported_codec", message))
@@ -265,8 +266,21 @@ pub(super) async fn fresh(rest: &Rest, camera: &Arc<Camera>) -> Result<(), ApiEr
             }
         }
     };
+    // The same bytes as the newest that is kept, such as of a privacy mask, are no new frame.
+    let clock = rest.view.registry.clock();
+    let begun = clock.now();
+    let same = async {
+        loop {
+            tokio::time::sleep(LOOK).await;
+            let is_online = matches!(camera.presence(), Presence::Online { .. });
+            if is_online && camera.age().is_some_and(|age| age < clock.now() - begun) {
+                return;
+            }
+        }
+    };
     tokio::select! {
         next = pictures.next() => if next.is_some() { return Ok(()) },
+        () = same => return Ok(()),
         () = failed => {}
         () = tokio::time::sleep(PATIENCE) => {}
         () = rest.shutdown.cancelled() => return Err(Rest::draining()),

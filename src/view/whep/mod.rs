@@ -39,6 +39,8 @@ const FRAGMENT: &str = "application/trickle-ice-sdpfrag";
 
 /// Longest body, in bytes. A browser's offer has about 6000.
 const MAX_BODY: usize = 64 << 10;
+/// For a body to come.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Sessions at a time. One of a 1080p camera takes about 1 % of a core.
 const MAX_SESSIONS: usize = 1024;
@@ -318,9 +320,11 @@ async fn text(headers: &HeaderMap, body: Body, wanted: &str) -> Result<String, A
         let message = format!("send the body as Content-Type: {wanted}");
         return Err(ApiError::new("unsupported_media_type", message));
     }
-    let body = axum::body::to_bytes(body, MAX_BODY).await.map_err(|_| {
-        ApiError::new("too_large", format!("the body has more than {MAX_BODY} bytes"))
-    })?;
+    let body = tokio::time::timeout(BODY_TIMEOUT, axum::body::to_bytes(body, MAX_BODY)).await;
+    let body =
+        body.map_err(|_| ApiError::new("timeout", "the body did not come within 10 s"))?.map_err(
+            |_| ApiError::new("too_large", format!("the body has more than {MAX_BODY} bytes")),
+        )?;
     String::from_utf8(body.into())
         .map_err(|_| ApiError::new("bad_request", "the body is not UTF-8"))
 }

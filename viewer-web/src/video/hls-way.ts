@@ -86,8 +86,10 @@ class HlsWay implements Way {
     this.#hls = hls;
     this.#releases.add(() => hls.destroy());
     hls.on(Hls.Events.FRAG_LOADED, (_, { frag, part }) => this.#rate.add((part ?? frag).stats.loaded));
+    // The master playlist is what the server holds back until the camera has sent something.
+    hls.on(Hls.Events.MANIFEST_LOADED, () => this.#events.onAnswered?.());
     let recovered = false;
-    hls.on(Hls.Events.ERROR, (_, { fatal, type, details, response }) => {
+    hls.on(Hls.Events.ERROR, (_, { fatal, type, details, networkDetails }) => {
       if (!fatal) return;
       if (type === Hls.ErrorTypes.MEDIA_ERROR && details !== Hls.ErrorDetails.MANIFEST_INCOMPATIBLE_CODECS_ERROR && !recovered) {
         // A decoder that stumbled over what a camera sends between two pictures starts anew once.
@@ -97,8 +99,8 @@ class HlsWay implements Way {
       }
       if (details === Hls.ErrorDetails.MANIFEST_INCOMPATIBLE_CODECS_ERROR || details === Hls.ErrorDetails.BUFFER_ADD_CODEC_ERROR || details === Hls.ErrorDetails.BUFFER_INCOMPATIBLE_CODECS_ERROR) {
         this.#end({ ending: "unsupported", reason: "This browser does not play the camera's video." });
-      } else if ((response?.code ?? 0) >= 400) {
-        this.#refused().catch(() => this.#failed("The server refused HLS."));
+      } else if (networkDetails instanceof XMLHttpRequest && networkDetails.status >= 400) {
+        this.#refused(readRefusal(networkDetails));
       } else {
         this.#failed("HLS was interrupted.");
       }
@@ -147,11 +149,10 @@ class HlsWay implements Way {
     if (target !== undefined) video.currentTime = edge === undefined ? target : Math.max(Math.min(target, edge - 0.1), video.currentTime);
   }
 
-  /** Asks once more for the list, to hear in words why. */
-  async #refused(): Promise<void> {
-    const response = await fetch(this.#url, { cache: "no-store" });
-    if (response.ok) return this.#failed("HLS was interrupted.");
-    this.#end(await readRefusal(response));
+  /** What played until now is refused where its list or its segments are gone: that is a loss, and no refusal of HLS. */
+  #refused(end: WayEnd): void {
+    if (end.ending === "failed") this.#failed(end.reason);
+    else this.#end(end);
   }
 
   #failed(reason: string): void {

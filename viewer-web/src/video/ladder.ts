@@ -12,6 +12,8 @@ export type Step =
   /** Nothing works at the moment; from the top after this. */
   | { do: "wait"; reason: string; waitMs: number };
 
+/** The server goes on dialling a camera for 15 s after it was last asked for: asked sooner, it never stops. */
+const MOST_WAIT_MS = 10_000;
 /** While a lower rung works, a better one is tried beside it after this, then after twice that, and so on. */
 const CLIMB_MS = 20_000;
 const MOST_CLIMB_MS = 300_000;
@@ -32,12 +34,12 @@ export class PlayLadder {
 
   constructor(choice: PlayChoice, random: () => number = Math.random) {
     this.#choice = choice;
-    this.#backoff = new Backoff({ firstMs: 1_000, maxMs: 30_000, random });
+    this.#backoff = new Backoff({ firstMs: 1_000, maxMs: MOST_WAIT_MS, random });
   }
 
   /** The best rung that may work, or the wait where there is none. */
   get top(): Step {
-    return this.#from(0, "This browser cannot play the camera's video.");
+    return this.#from(0, undefined);
   }
 
   /** This rung cannot work while the camera and the browser are what they are; `undefined`: it may again. */
@@ -65,7 +67,7 @@ export class PlayLadder {
     // The same way once more, and only if that does not open, the next: connections end for many reasons.
     if (ending === "lost") return { do: "try", rung };
     if (this.#choice !== "auto") return this.#wait(reason, retryMs);
-    return this.#from(RUNGS.indexOf(rung) + 1, reason);
+    return this.#from(RUNGS.indexOf(rung) + 1, ending === "unsupported" ? undefined : reason);
   }
 
   /** What to try beside `rung`, which works, and after how long; `undefined` where there is nothing better. */
@@ -78,12 +80,14 @@ export class PlayLadder {
     return { rungs, afterMs };
   }
 
-  #from(index: number, reason: string): Step {
+  /** `failure`: why the rung above did not work, though it could have. */
+  #from(index: number, failure: string | undefined): Step {
     const rungs: readonly Rung[] = this.#choice === "auto" ? RUNGS.slice(index) : [this.#choice];
     const rung = rungs.find((each) => !this.#out.has(each));
     if (rung !== undefined) return { do: "try", rung };
-    // What stands in the way of the last resort is what a person can do something about.
-    return this.#wait(this.#out.get(this.#choice === "auto" ? "jpeg" : this.#choice) ?? reason, undefined);
+    // Where nothing can work, what stands in the way of the last resort is what a person can do something about.
+    const rule = this.#out.get(this.#choice === "auto" ? "jpeg" : this.#choice);
+    return this.#wait(failure ?? rule ?? "This browser cannot play the camera's video.", undefined);
   }
 
   #wait(reason: string, retryMs: number | undefined): Step {

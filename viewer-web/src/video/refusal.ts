@@ -8,11 +8,12 @@ import type { WayEnd } from "./way.ts";
 /** Codes after which this way need not be tried again while the camera stays what it is. */
 const UNSUPPORTED: ReadonlySet<string> = new Set(["no_video", "unsupported_codec"]);
 
-/** Reads an answer that is not one of success: `{"error":{"code","message"}}`. */
-export async function readRefusal(response: Response): Promise<WayEnd> {
-  const text = await response.text().catch(() => "");
-  const seconds = Number(response.headers.get("Retry-After") ?? "");
-  return refusal(response.status, text, seconds > 0 ? seconds * 1000 : undefined);
+/** Reads an answer that is not one of success, of text or of bytes: `{"error":{"code","message"}}`. */
+export function readRefusal(request: Pick<XMLHttpRequest, "status" | "response" | "getResponseHeader">): WayEnd {
+  const body: unknown = request.response;
+  const text = typeof body === "string" ? body : body instanceof ArrayBuffer ? new TextDecoder().decode(body) : "";
+  const seconds = Number(request.getResponseHeader("Retry-After") ?? "");
+  return refusal(request.status, text, seconds > 0 ? seconds * 1000 : undefined);
 }
 
 export function refusal(status: number, body: string, retryMs?: number): WayEnd {

@@ -8,6 +8,7 @@ import type { PlayChoice } from "./ladder.ts";
 import { openWay } from "./open.ts";
 import { Player } from "./player.ts";
 import { Stills } from "./stills.ts";
+import { Turns } from "./turns.ts";
 
 /** Videos that play at a time: what a laptop decodes without dropping frames, and a phone. */
 const MOST = 16;
@@ -26,6 +27,7 @@ export class Videos {
   readonly #most: number;
   readonly #events: VideosEvents;
   readonly #stills: Stills<Camera>;
+  readonly #turns = new Turns(openWay);
   /** In sight, in the order they came into it. */
   readonly #inSight = new Set<Camera>();
 
@@ -75,7 +77,7 @@ export class Videos {
   }
 
   #add(camera: Camera): Player {
-    const player = new Player(camera.id, this.#choice, openWay, {
+    const player = new Player(camera.id, this.#choice, this.#turns.open, {
       onJpeg: () => this.#events.onJpeg(camera),
       onLast: (video) => this.#keep(camera, player, video),
     });

@@ -22,6 +22,8 @@ export interface WayEnd {
 }
 
 export interface WayEvents {
+  /** The server has said yes: no request waits for the camera any longer. */
+  onAnswered?: () => void;
   /** The first picture is there. */
   onPlaying: () => void;
   /** It has ended, once. */

@@ -34,7 +34,11 @@ class WhepWay implements Way {
     const url = httpUrl(`whep/${encodeURIComponent(camera)}`, import.meta.env.VITE_VIEW_URL, location.href);
     const whep = new Whep(
       url,
-      { onStream: (stream) => this.#stream(stream), onDown: (ending) => this.#end(endOf(ending, this.#playing)) },
+      {
+        onAnswered: () => this.#events.onAnswered?.(),
+        onStream: (stream) => this.#stream(stream),
+        onDown: (ending) => this.#end(endOf(ending, this.#playing)),
+      },
       {
         fetch: (to, init) => fetch(to, init),
         connect: () => {

@@ -19,6 +19,8 @@ export interface WhepEnding {
 }
 
 export interface WhepEvents {
+  /** The server has answered the offer: no request waits any longer. */
+  onAnswered?: () => void;
   /** The connection is up, and the stream brings pictures from now on. */
   onStream: (stream: MediaStream) => void;
   /** It has ended, once; not after `close`. */
@@ -117,15 +119,20 @@ export class Whep {
 
   /** Sends the offer. The server's addresses are in its answer and it learns ours by itself, so nothing trickles. */
   async #ask(offer: string): Promise<string> {
-    const late = AbortSignal.timeout(ANSWER_MS);
-    // Not given up when closed meanwhile: the session that the answer names has to be ended then.
+    // Taken back when closed: a browser has six connections a host over HTTP/1.1, and the server forgets a question
+    // whose asker has hung up.
+    const closed = new AbortController();
+    this.#releases.add(() => closed.abort());
     const response = await this.#tools.fetch(this.#url, {
-      method: "POST", headers: { "content-type": "application/sdp" }, body: offer, cache: "no-store", signal: late,
+      method: "POST", headers: { "content-type": "application/sdp" }, body: offer, cache: "no-store",
+      signal: AbortSignal.any([closed.signal, AbortSignal.timeout(ANSWER_MS)]),
     });
+    // Before the rest of the answer, as that may be cut off: the session has to be ended all the same.
+    const session = response.status === 201 ? sessionUrl(this.#url, response.headers.get("location")) : undefined;
+    if (session !== undefined) this.#releases.add(() => this.#leave(session));
     const text = await response.text();
     if (response.status !== 201) throw new Refusal(readRefusal(response, text));
-    const session = sessionUrl(this.#url, response.headers.get("location"));
-    if (session !== undefined) this.#releases.add(() => this.#leave(session));
+    if (!this.#releases.closed) this.#events.onAnswered?.();
     return text;
   }
 
