@@ -252,7 +252,21 @@ async fn every_route_is_described_and_every_description_is_true() {
     let segment = playlist.lines().find_map(|line| line.strip_prefix("segment/")).unwrap();
     seen.hls(&port, segment).await;
     seen.changing(&port).await;
-    port.drain.cancel();
+    // The part that comes next is waited for, here until the server goes.
+    let (_, hint) = playlist.rsplit_once("segment/").unwrap();
+    let hint = hint.split('"').next().unwrap();
+    let folders = ["/hls/cam_film", "/api/cameras/film/stream"];
+    let [direct, other] = folders.map(|folder| format!("{folder}/segment/{hint}"));
+    let ((), direct, other) = tokio::join!(
+        async {
+            sleep(Duration::from_millis(50)).await;
+            port.drain.cancel();
+        },
+        status(&port, "GET", &direct, "", ""),
+        status(&port, "GET", &other, "", ""),
+    );
+    seen.add("get", "/hls/{stream}/segment/{name}", direct);
+    seen.add("get", "/api/cameras/{id}/stream/segment/{name}", other);
     seen.hls(&port, segment).await;
     for (template, path) in [
         ("/readyz", "/readyz"),
