@@ -7,8 +7,8 @@ export const TARGET_S = 0.45;
 const SLACK_S = 0.03;
 const FASTER = 1.08;
 const SLOWER = 0.95;
-/** Further behind than this, playing faster would take too long. */
-const FAR_S = 3;
+/** Further behind than this, playing faster would take too long: 1 s takes 12 s. */
+const FAR_S = 1.5;
 /** While it begins, what was loaded first is left behind: nobody has seen it yet. */
 const BEGINNING_MS = 3_000;
 const FAR_AT_FIRST_S = 0.7;
