@@ -20,6 +20,8 @@ RUN npm run build
 
 # The server, with the pages inside.
 FROM rust:1-slim-bookworm AS server
+# The H.264 decoder is C++.
+RUN apt-get update && apt-get install -y --no-install-recommends g++ && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
 COPY . .
 COPY --from=pages /build/capture-web/dist capture-web/dist

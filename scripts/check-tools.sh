@@ -46,7 +46,7 @@ fi
 
 command -v npm >/dev/null ||
   complain "npm, which comes with Node.js (on Debian and Ubuntu it may be a package of its own: npm)"
-command -v cc >/dev/null ||
-  complain "a C compiler (cc); on Debian and Ubuntu: apt-get install build-essential, on macOS: xcode-select --install"
+{ command -v cc && command -v c++; } >/dev/null ||
+  complain "a C and a C++ compiler (cc, c++); on Debian and Ubuntu: apt-get install build-essential, on macOS: xcode-select --install"
 
 exit "$missing"
