@@ -37,7 +37,7 @@ export class CatchUp {
 
   next({ latencyS, positionS, nowMs }: Playback): Correction {
     this.#begunMs ??= nowMs;
-    if (positionS !== this.#positionS || this.#movedMs === undefined) {
+    if (!hasStood(this.#positionS, positionS) || this.#movedMs === undefined) {
       this.#positionS = positionS;
       this.#movedMs = nowMs;
     }
@@ -50,6 +50,11 @@ export class CatchUp {
     }
     return { do: "play", rate: rateFor(latencyS) };
   }
+}
+
+/** Whether a video stands: one at the end of what has loaded creeps on by milliseconds. */
+export function hasStood(beforeS: number, positionS: number): boolean {
+  return Math.abs(positionS - beforeS) < 0.04;
 }
 
 function rateFor(latencyS: number | undefined): number {

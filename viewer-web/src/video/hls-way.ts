@@ -5,14 +5,14 @@ import { httpUrl } from "@framecast/shared/address";
 import { RateMeter } from "@framecast/shared/rate";
 import { Releases } from "@framecast/shared/releases";
 import type Hls from "hls.js/light";
-import { CatchUp, EVERY_MS, TARGET_S } from "./catch-up.ts";
+import { CatchUp, EVERY_MS, hasStood, TARGET_S } from "./catch-up.ts";
 import { readRefusal } from "./refusal.ts";
 import type { OpenWay, Way, WayEnd, WayEvents, WayFigures } from "./way.ts";
 
 /** A camera that has to be connected first has ten seconds for that, and then its first part. */
 const START_MS = 14_000;
 /** A picture that stands this long has its loading begun anew. */
-const RELOAD_MS = 4_000;
+const RELOAD_MS = 1_500;
 /** A picture that stands this long, through several jumps to the live edge, is over. */
 const DEAD_MS = 8_000;
 
@@ -75,6 +75,8 @@ class HlsWay implements Way {
       lowLatencyMode: true,
       liveSyncDuration: TARGET_S,
       liveMaxLatencyDuration: 30,
+      // Else each stall, such as those of the start, moves what it takes for the live edge back by a second.
+      liveSyncOnStallIncrease: 0,
       // The catch-up sets the speed; two masters would fight.
       maxLiveSyncPlaybackRate: 1,
       backBufferLength: 4,
@@ -127,7 +129,7 @@ class HlsWay implements Way {
     if (video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA && this.#firstS === Number.POSITIVE_INFINITY) this.#firstS = video.currentTime;
     if (!this.#playing) return;
     const nowMs = performance.now();
-    if (video.currentTime !== this.#positionS) {
+    if (!hasStood(this.#positionS, video.currentTime)) {
       this.#positionS = video.currentTime;
       this.#movedMs = nowMs;
       this.#reloaded = false;
