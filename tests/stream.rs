@@ -7,7 +7,10 @@ mod view_port;
 
 use std::time::Duration;
 
-use framecast::wire::{envelope, jpeg};
+use framecast::{
+    relay::{LinkState, LinkStatus},
+    wire::{envelope, jpeg},
+};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::{
@@ -87,6 +90,31 @@ async fn a_late_joiner_gets_the_newest_frame_at_once_and_then_each_newer_one() {
         put(&door, fill, 500);
         assert_eq!(frame(&mut client).await, ("door".into(), u64::from(fill), fill, 500));
     }
+}
+
+#[tokio::test]
+async fn only_by_its_name_is_a_camera_connected_and_who_wants_all_sees_what_there_is() {
+    let relay = ViewPort::start().await;
+    let gate = relay.publish("gate");
+    gate.camera().link().report(Some(LinkStatus {
+        state: LinkState::Streaming,
+        reconnects: 0,
+        failures: 0,
+        last_error: None,
+        next_retry_us: None,
+    }));
+    put(&gate, 1, 100);
+    let mut demand = gate.camera().demand();
+    let (mut client, _) = connect(&relay, "?cameras=*").await;
+    assert_eq!(frame(&mut client).await.1, 1);
+    assert!(timeout(Duration::ZERO, demand.wanted()).await.is_err());
+
+    send(&mut client, json!({"type": "subscribe", "camera": "gate"})).await;
+    timeout(PATIENCE, demand.wanted()).await.expect("demand");
+    put(&gate, 2, 100);
+    assert_eq!(frame(&mut client).await.1, 2);
+    send(&mut client, json!({"type": "unsubscribe", "camera": "gate"})).await;
+    timeout(PATIENCE, demand.unwanted_for(Duration::ZERO)).await.expect("no demand");
 }
 
 #[tokio::test]

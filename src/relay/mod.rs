@@ -25,13 +25,14 @@ mod ring;
 mod rung;
 mod scaled;
 mod seats;
+mod snapshot;
 #[cfg(test)]
 mod tests;
 mod track;
 mod video;
 
 pub use bell::{Bell, Rope};
-pub use camera::{CacheSnapshot, Camera, Presence, Publisher, Snapshot, Transport};
+pub use camera::{Camera, Presence, Publisher, Transport};
 pub use clock::Clock;
 pub use configured::Configured;
 pub use counters::{DropReason, Drops};
@@ -46,6 +47,7 @@ pub use registry::{Limits, PublishError, Registry};
 pub use rung::{Quality, Rung};
 pub use scaled::{NotScaled, Orders, RungProducer, RungSnapshot, Still, Watch};
 pub use seats::{AtCapacity, Seat};
+pub use snapshot::{CacheSnapshot, Snapshot};
 pub use track::{Consumer, Demand, Feed, Next, Viewing};
 pub use video::{
     AudioFormat, Codec, Format, Medium, NextUnit, TICKS, Unit, VideoConsumer, VideoFormat,

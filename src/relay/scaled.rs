@@ -367,13 +367,13 @@ fn rescaled(source: &Frame, camera: &CameraId, buf: Vec<u8>) -> Result<Frame, jp
 pub struct Watch {
     quality: Quality,
     feed: Feed,
-    _viewing: (Viewing, Option<Viewing>),
+    of_camera: Option<Viewing>,
+    _of_rung: Option<Viewing>,
 }
 
 impl Watch {
-    pub(super) fn new(camera: &Arc<Camera>, quality: Quality) -> Self {
-        // Who watches a rung watches the camera.
-        let viewing = camera.viewing();
+    /// `of_camera` is demand for the camera itself, which who watches a rung watches too.
+    pub(super) fn new(camera: &Arc<Camera>, quality: Quality, of_camera: Option<Viewing>) -> Self {
         let (feed, of_rung) = match quality {
             Quality::Source => (camera.source(), None),
             Quality::Rung(rung) => {
@@ -381,12 +381,17 @@ impl Watch {
                 (Feed::new(track), Some(of_rung))
             }
         };
-        Self { quality, feed, _viewing: (viewing, of_rung) }
+        Self { quality, feed, of_camera, _of_rung: of_rung }
     }
 
     /// Which.
     pub fn quality(&self) -> Quality {
         self.quality
+    }
+
+    /// Whether the camera is wanted for it.
+    pub fn is_demand(&self) -> bool {
+        self.of_camera.is_some()
     }
 
     /// What there is to see.

@@ -36,6 +36,8 @@ use crate::{
     },
 };
 
+/// Between looks whether a camera that has sent no picture yet can send any.
+const LOOK_FOR_PICTURES: Duration = Duration::from_secs(1);
 /// Between looks whether a slow client has taken the part before.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// The same for one that takes long, so that thousands that read nothing cost next to nothing.
@@ -180,6 +182,8 @@ struct Parts {
     shutdown: CancellationToken,
     sent: Sent,
     layout: &'static Layout,
+    /// A frame was there.
+    is_begun: bool,
     _watch: Watch,
     _seat: Option<Seat>,
 }
@@ -201,6 +205,7 @@ impl Parts {
             shutdown: rest.shutdown.clone(),
             sent: rest.sent.clone(),
             layout,
+            is_begun: false,
             _seat: None,
             camera,
             _watch: watch,
@@ -220,6 +225,17 @@ impl Parts {
         let header = self.layout.header(&frame);
         self.sent.frame(header.len() + frame.jpeg_len() + self.after.len());
         Some([header, frame.jpeg(), self.after.clone()])
+    }
+
+    /// The first frame. A camera that is only now connected to may turn out to have none.
+    async fn first(&mut self) -> Option<Next> {
+        let mut look = tokio::time::interval(LOOK_FOR_PICTURES);
+        loop {
+            tokio::select! {
+                next = self.consumer.next() => return next,
+                _ = look.tick() => links::has_pictures(&self.camera).ok()?,
+            }
+        }
     }
 
     /// Waits until the kernel has taken all of the part before: one frame of a client waits in user
@@ -243,7 +259,9 @@ impl Parts {
 
     /// The newest frame after the one before, once the pacer lets one go. Counts those left out.
     async fn newest_due(&mut self) -> Option<Arc<Latest>> {
-        let Next { mut frame, mut skipped } = self.consumer.next().await?;
+        let Next { mut frame, mut skipped } =
+            if self.is_begun { self.consumer.next().await? } else { self.first().await? };
+        self.is_begun = true;
         // Those that came while the client had not yet taken the part before.
         let mut reason = DropReason::Behind;
         if let Some(due) = self.pacer.due_at(self.now()) {

@@ -3,6 +3,7 @@
 //! Belongs here: viewers' protocols, and the API, by which cameras are set up too. Does not:
 //! publishers.
 
+mod absent;
 mod answers;
 mod cameras;
 mod catalog;

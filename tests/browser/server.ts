@@ -69,14 +69,21 @@ export class Server {
   }
 }
 
-/** A port that is free now; for a server that must come back on the same one. */
+/**
+ * A port for a server that must come back on the same one: none that the kernel gives meanwhile to a browser that
+ * connects (32768 and above unless set otherwise).
+ */
 export async function freePort(): Promise<number> {
-  const probe = createServer();
-  probe.listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const address = probe.address();
-  probe.close();
-  await once(probe, "close");
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
+  for (;;) {
+    const port = 12_000 + Math.floor(Math.random() * 20_000);
+    const probe = createServer();
+    const isFree = await new Promise<boolean>((tell) => {
+      probe.once("error", () => { tell(false); });
+      probe.listen(port, "127.0.0.1", () => { tell(true); });
+    });
+    if (!isFree) continue;
+    probe.close();
+    await once(probe, "close");
+    return port;
+  }
 }

@@ -1,7 +1,7 @@
 //! What the tests stand on: a Redis of their own, a relay that is watched while it runs, the log.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::HashMap,
     net::TcpListener,
     path::PathBuf,
     process::{Child, Command, Stdio},
@@ -77,7 +77,7 @@ impl Redis {
     fn launch(setup: Setup) -> Self {
         let port = free_port();
         let mut server = Self { child: setup.launch(port), port, setup };
-        assert!(server.is_up(), "redis-server ended as it started");
+        assert!(server.is_up(), "redis-server ended as it started: is port {port} taken?");
         server
     }
 
@@ -217,14 +217,22 @@ impl Monitor {
     }
 }
 
-/// A port that no other test of this process was given.
+/// A port that stays free until it is used, also while its Redis is down: none that the kernel gives
+/// to who binds port 0 or connects (32768 and above unless set otherwise), none that another test of
+/// this process was given.
 pub fn free_port() -> u16 {
-    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
-    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
+    static NEXT: Mutex<u16> = Mutex::new(0);
+    const RANGE: std::ops::Range<u16> = 12_000..32_000;
+    let mut next = NEXT.lock().unwrap_or_else(PoisonError::into_inner);
+    if *next == 0 {
+        // Elsewhere for each process of a machine that runs several.
+        let spread = std::process::id() * 97 % u32::from(RANGE.end - RANGE.start);
+        *next = RANGE.start + u16::try_from(spread).expect("below the range's length");
+    }
     loop {
-        let probe = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let port = probe.local_addr().expect("it is bound").port();
-        if given.insert(port) {
+        let port = *next;
+        *next = if port + 1 < RANGE.end { port + 1 } else { RANGE.start };
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
             return port;
         }
     }

@@ -11,6 +11,8 @@ mod packager;
 mod playlist;
 pub(super) mod routes;
 mod sessions;
+mod start;
+mod targets;
 mod timeline;
 mod window;
 
@@ -21,7 +23,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{
     muxer::{InUse, Muxer},
-    packager::{DEFAULT_TARGET_S, target_s},
+    targets::{DEFAULT_TARGET_S, target_s},
 };
 use crate::relay::{Camera, CameraId, Clock, TICKS};
 

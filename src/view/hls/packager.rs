@@ -8,7 +8,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::timeline::{Jump, Timeline};
+use super::{
+    targets::{MAX_TARGET_S, Targets},
+    timeline::{Jump, Timeline},
+};
 use crate::{
     relay::{Codec, Format, Medium, TICKS, Unit},
     wire::fmp4::{self, BadTrack, Run, Sample, Track},
@@ -20,23 +23,12 @@ const PROBE_PICTURES: usize = 6;
 /// Slower cameras are looked at for so long, in ticks; with sound that has not come yet, twice that.
 const PROBE_TICKS: i64 = TICKS * 3 / 10;
 
-/// What a part is to be, in ticks.
-const PART: i64 = TICKS / 5;
-/// Pictures need not come as evenly as the parts are to be.
-const JITTER: i64 = TICKS / 200;
 /// Most of one part: of one of 200 ms at 5 Gbit/s nobody has a use.
 const MAX_PART_BYTES: usize = 2 << 20;
 const MAX_PART_SAMPLES: usize = 256;
 
-/// The shortest segment, in ticks, where the target duration allows it.
-const SHORTEST_SEGMENT: i64 = TICKS / 2;
 /// A longer one is cut, at whatever picture: three of them have to fit into the window.
 const MAX_SEGMENT_BYTES: usize = 3 << 20;
-
-/// The target duration while nothing is known of the camera: most have a key frame every second or two.
-pub(super) const DEFAULT_TARGET_S: u32 = 2;
-/// Longer groups of pictures are cut.
-const MAX_TARGET_S: u32 = 10;
 
 /// What the packager made of the units so far.
 #[derive(Debug)]
@@ -86,41 +78,6 @@ pub(super) struct NewPart {
     pub shown_at: i64,
     /// Its first and its last unit.
     pub units: (Arc<Unit>, Arc<Unit>),
-}
-
-/// What a playlist may not change, once it has said it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Targets {
-    /// `EXT-X-TARGETDURATION`, in seconds: no segment's duration, rounded, is above it.
-    pub segment_s: u32,
-    /// `PART-TARGET`, in ticks: no part is longer.
-    pub part: i64,
-}
-
-impl Targets {
-    fn new(segment_s: u32, frame: i64) -> Self {
-        let pictures = ((PART + frame / 2) / frame).max(1);
-        // In whole milliseconds, as it is written.
-        let millisecond = TICKS / 1000;
-        let part = (pictures * frame + JITTER + millisecond - 1) / millisecond * millisecond;
-        Self { segment_s, part }
-    }
-
-    /// So that seven segments are three target durations, which is what a window may not be below.
-    fn shortest_segment(self) -> i64 {
-        SHORTEST_SEGMENT.max(i64::from(self.segment_s) * TICKS / 2)
-    }
-
-    /// Rounded, this is still the target duration.
-    fn longest_segment(self) -> i64 {
-        i64::from(self.segment_s) * TICKS + TICKS * 4 / 10
-    }
-}
-
-/// The target duration for a camera that has a key frame so often.
-pub(super) fn target_s(group_ticks: i64) -> u32 {
-    let seconds = (group_ticks + TICKS / 2) / TICKS;
-    u32::try_from(seconds).unwrap_or(MAX_TARGET_S).clamp(1, MAX_TARGET_S)
 }
 
 /// See the module.

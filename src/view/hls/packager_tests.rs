@@ -3,7 +3,10 @@
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::relay::{AudioFormat, VideoFormat};
+use crate::{
+    relay::{AudioFormat, VideoFormat},
+    view::hls::targets::target_s,
+};
 
 fn format(has_audio: bool) -> Arc<Format> {
     let config = Bytes::from_static(&[1, 0x64, 0, 0x1f]);

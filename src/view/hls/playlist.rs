@@ -5,7 +5,8 @@
 use std::fmt::Write as _;
 
 use super::{
-    packager::{Presentation, Targets},
+    packager::Presentation,
+    targets::Targets,
     window::{Segment, Window},
 };
 use crate::{relay::TICKS, wire::iso8601};

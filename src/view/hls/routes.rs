@@ -14,27 +14,19 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::{
-    muxer::{InUse, Muxer, NotYet},
+    muxer::Muxer,
     playlist::{self, Name},
+    start::{not_yet, started},
     window::{Found, Window},
 };
 use crate::{
     net::{ApiError, Id, Peer, Query},
-    relay::{AtCapacity, Camera, LinkState, Presence, TICKS, Transport},
+    relay::{AtCapacity, Camera, TICKS},
     view::{
         answers::{Binary, ErrorAnswer},
         rest::Rest,
     },
 };
-
-/// How long the first request of a camera waits for its first part.
-const START_PATIENCE: Duration = Duration::from_secs(10);
-
-/// Between two looks whether a camera that is waited for has failed.
-const LOOK: Duration = Duration::from_millis(100);
-
-/// A window whose newest part is older is not played from: first there has to be a new one.
-const STALE: Duration = Duration::from_secs(10);
 
 /// How many segments ahead of the newest may be asked for.
 const MAX_AHEAD: u64 = 2;
@@ -291,83 +283,6 @@ async fn answer_segment(
             Ok(found(VIDEO, FOR_GOOD, bytes))
         }
     }
-}
-
-/// The camera's muxer, once it has something to play.
-async fn started(rest: &Rest, camera: &Arc<Camera>) -> Result<InUse, ApiError> {
-    if rest.shutdown.is_cancelled() {
-        return Err(Rest::draining());
-    }
-    if has_pictures_only(camera) {
-        return Err(no_video(camera));
-    }
-    let muxer = rest.hls.muxer(camera);
-    let clock = rest.view.registry.clock();
-    let is_live = |window: &Window| {
-        let age = window.newest().map(|newest| clock.now().saturating_duration_since(newest));
-        (window.whole() > 0 && age? < STALE).then_some(())
-    };
-    let started = tokio::select! {
-        biased;
-        started = muxer.wait(START_PATIENCE, is_live) => started,
-        () = has_failed(camera) => Err(NotYet::TimedOut),
-    };
-    match started {
-        Ok(()) => Ok(muxer),
-        Err(NotYet::TimedOut) if shows_pictures_only(camera) => Err(no_video(camera)),
-        Err(why) => Err(not_yet(camera, why)),
-    }
-}
-
-/// Waits until the camera cannot be connected to: who waits for it then only holds a connection.
-async fn has_failed(camera: &Camera) {
-    let mut look = tokio::time::interval(LOOK);
-    loop {
-        look.tick().await;
-        let state = camera.link().status().map(|link| link.state);
-        let is_offline = matches!(camera.presence(), Presence::Offline { .. });
-        if is_offline && matches!(state, Some(LinkState::Waiting | LinkState::Stopped)) {
-            return;
-        }
-    }
-}
-
-/// Whether it is published in a way that brings no video.
-fn has_pictures_only(camera: &Camera) -> bool {
-    let brings_none = |transport| transport != Transport::Rtsp;
-    camera.video_format().is_none()
-        && matches!(camera.presence(), Presence::Online { transport, .. } if brings_none(transport))
-}
-
-/// Whether it turned out to bring none.
-fn shows_pictures_only(camera: &Camera) -> bool {
-    let is_online = matches!(camera.presence(), Presence::Online { .. });
-    let has_pictures = camera.age().is_some_and(|age| age < STALE);
-    camera.video_format().is_none() && is_online && has_pictures
-}
-
-fn no_video(camera: &Camera) -> ApiError {
-    let id = camera.id();
-    let message = format!(
-        "camera {id} sends pictures, not video; watch it by /api/cameras/{id}/stream.mjpeg, \
-         /api/cameras/{id}/frame.jpg or the WebSocket /stream?cameras={id}"
-    );
-    ApiError::new("no_video", message)
-}
-
-fn not_yet(camera: &Camera, why: NotYet) -> ApiError {
-    let id = camera.id();
-    if why == NotYet::Ended {
-        let message = format!("camera {id} was forgotten, or the server is shutting down");
-        return ApiError::new("draining", message);
-    }
-    let message = match camera.presence() {
-        Presence::Offline { reason, .. } => format!("camera {id} is offline: {reason}"),
-        Presence::Online { .. } => {
-            format!("camera {id} is connected but sends no video at present")
-        }
-    };
-    ApiError::new("camera_offline", message)
 }
 
 fn at_capacity(error: AtCapacity) -> ApiError {

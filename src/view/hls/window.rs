@@ -7,7 +7,10 @@ use std::{collections::VecDeque, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 
-use super::packager::{NewPart, Presentation, Targets};
+use super::{
+    packager::{NewPart, Presentation},
+    targets::Targets,
+};
 use crate::relay::TICKS;
 
 /// Most bytes of one camera's segments, shown or not: 16 s at 4 Mbit/s. Beyond, the window gets

@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 pub(super) use answers::{StreamHealth, StreamStatus, Trial};
 
 use super::{
+    absent,
     answers::ErrorAnswer,
     catalog::{Manager, stream_overrides, trial_settings},
     requests::{StreamStart, TrialRequest},
@@ -26,6 +27,8 @@ use crate::{
 
 /// How long a camera that is not connected is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a connection that is to be made anew takes to end; longer, and nothing has changed.
+const LEAVING: Duration = Duration::from_secs(1);
 /// Between two looks for a picture that came again.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -64,6 +67,12 @@ pub(super) async fn start(
     let before = pulled(&camera)?;
     camera.link().ask(Wish::Started(stream_overrides(&body)?));
     let mut status = camera.link().watch();
+    if !body.is_empty() && before.state == LinkState::Streaming {
+        // With other settings it is connected anew; how it was before is no answer.
+        let left =
+            status.wait_for(|now| now.as_ref().is_none_or(|now| now.state != LinkState::Streaming));
+        let _ = tokio::time::timeout(LEAVING, left).await;
+    }
     let decided = status.wait_for(|now| {
         now.as_ref()
             .is_none_or(|now| now.state == LinkState::Streaming || now.failures > before.failures)
@@ -286,18 +295,7 @@ pub(super) async fn fresh(rest: &Rest, camera: &Arc<Camera>) -> Result<(), ApiEr
         () = rest.shutdown.cancelled() => return Err(Rest::draining()),
     }
     has_pictures(camera)?;
-    Err(ApiError::new("camera_offline", why(camera)))
-}
-
-/// Why there is no picture, in plain words.
-fn why(camera: &Camera) -> String {
-    let id = camera.id();
-    let failed = camera.link().status().and_then(|status| status.last_error);
-    match (failed, camera.presence()) {
-        (Some(failure), _) => format!("camera {id}: {failure}"),
-        (None, Presence::Offline { reason, .. }) => format!("camera {id}: {reason}"),
-        (None, Presence::Online { .. }) => format!("camera {id} sent no picture within 10 s"),
-    }
+    Err(absent::offline(camera))
 }
 
 /// One of the viewers that a camera may have.

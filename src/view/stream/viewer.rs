@@ -71,6 +71,11 @@ impl Wants {
         self.cameras.get(camera).copied().unwrap_or(self.all)
     }
 
+    /// Whether it asked for this camera by its name, not only for all.
+    pub(super) fn names(&self, camera: &CameraId) -> bool {
+        matches!(self.cameras.get(camera), Some(Some(_)))
+    }
+
     /// Whether it wants to know how a camera is: also of one that it left out of all, to have it
     /// again when there is something to see.
     pub(super) fn hears_of(&self, camera: &CameraId) -> bool {

@@ -28,7 +28,8 @@ use crate::{
         ApiError, Id,
         webrtc::{OpenError, Port},
     },
-    relay::{Camera, Codec, Format, LinkState, Presence, Registry, Transport, VideoConsumer},
+    relay::{Camera, Codec, Format, Presence, Registry, Transport, VideoConsumer},
+    view::absent,
 };
 use offer::{Fragment, Offer};
 use session::{Command, Session};
@@ -213,7 +214,7 @@ async fn video(
             next = &mut first => return match next {
                 Ok(Some(next)) => Ok(next.unit.format.clone()),
                 Ok(None) => Err(not_configured(camera.id().as_str())),
-                Err(_) => Err(offline(camera)),
+                Err(_) => Err(absent::offline(camera)),
             },
             _ = look.tick() => {
                 if let Some(error) = hopeless(camera) {
@@ -230,15 +231,14 @@ async fn video(
 
 /// Why it makes no sense to wait for a camera's video, if it makes none.
 fn hopeless(camera: &Camera) -> Option<ApiError> {
-    let link = camera.link().status().map(|link| link.state);
-    match (camera.presence(), link) {
-        (Presence::Online { transport: Transport::Rtsp, .. }, _) => None,
-        (Presence::Online { .. }, _) => Some(no_video(camera)),
-        // It has failed, or is not to be connected to, or comes only by itself.
-        (Presence::Offline { .. }, None | Some(LinkState::Waiting | LinkState::Stopped)) => {
-            Some(offline(camera))
+    match camera.presence() {
+        Presence::Online { transport: Transport::Rtsp, .. } => None,
+        Presence::Online { .. } => Some(absent::no_video(camera)),
+        // One that nothing connects to comes only by itself.
+        Presence::Offline { .. } => {
+            let comes_by_itself = camera.link().status().is_none();
+            (comes_by_itself || absent::has_failed(camera)).then(|| absent::offline(camera))
         }
-        (Presence::Offline { .. }, Some(_)) => None,
     }
 }
 
@@ -333,28 +333,6 @@ fn not_configured(id: &str) -> ApiError {
     let shown: String = id.chars().take(65).collect();
     let message = format!("camera not configured: {shown:?}; /api/cameras lists those there are");
     ApiError::new("unknown_camera", message)
-}
-
-fn no_video(camera: &Camera) -> ApiError {
-    let message = format!(
-        "camera {} sends pictures, no video; watch it over /stream or as MJPEG",
-        camera.id()
-    );
-    ApiError::new("no_video", message)
-}
-
-fn offline(camera: &Camera) -> ApiError {
-    let failure = camera.link().status().and_then(|link| link.last_error);
-    let message = match (camera.presence(), failure) {
-        (_, Some(failure)) => format!("camera {} is offline: {failure}", camera.id()),
-        (Presence::Offline { reason, .. }, None) => {
-            format!("camera {} is offline: {reason}", camera.id())
-        }
-        (Presence::Online { .. }, None) => {
-            format!("camera {} has sent no key frame yet", camera.id())
-        }
-    };
-    ApiError::new("camera_offline", message)
 }
 
 fn refused(error: OpenError) -> ApiError {

@@ -1,8 +1,10 @@
 //! The writer's subscriptions: which viewer watches which quality of which camera.
 
+use std::sync::Arc;
+
 use super::{Showing, Subscription, Watched, Writer};
 use crate::{
-    relay::{CameraId, Pacer},
+    relay::{Camera, CameraId, Pacer, Quality, Watch},
     view::stream::{flow::Flow, messages, viewer::Wish},
     wire::stream::{Counts, ServerMessage},
 };
@@ -64,7 +66,7 @@ impl Writer {
             counts: Counts::default(),
             showing: Box::new(Showing {
                 size: wish.size,
-                watch: camera.watch(quality),
+                watch: self.watch(key, &camera, quality),
                 auto,
                 _seat: seat,
             }),
@@ -87,8 +89,27 @@ impl Writer {
             known.showing.auto = wish.size.auto(now);
         }
         known.showing.size = wish.size;
+        let (viewer, camera) = (known.viewer, known.camera.clone());
+        let (quality, was_demand) =
+            (known.showing.watch.quality(), known.showing.watch.is_demand());
+        if !was_demand {
+            let watch = self.watch(viewer, &camera, quality);
+            self.subscriptions[key].showing.watch = watch;
+        }
         if !self.choose(key) {
             self.retry(key);
+        }
+    }
+
+    /// One quality of a camera for a viewer. Who asks for all cameras gets what there is of one that the
+    /// server connects to: only its name is a reason to connect it, or a page with a list of a
+    /// hundred would connect a hundred.
+    fn watch(&self, viewer: usize, camera: &Arc<Camera>, quality: Quality) -> Watch {
+        let is_asked_for = self.viewers[viewer].wants.names(camera.id());
+        if is_asked_for || camera.link().status().is_none() {
+            camera.watch(quality)
+        } else {
+            camera.glance(quality)
         }
     }
 
@@ -121,7 +142,8 @@ impl Writer {
         if quality == showing.watch.quality() {
             return false;
         }
-        let (older, watch) = (showing.watch.quality(), camera.watch(quality));
+        let older = showing.watch.quality();
+        let watch = self.watch(self.subscriptions[key].viewer, camera, quality);
         self.unlist(key);
         let subscription = &mut self.subscriptions[key];
         subscription.showing.watch = watch;
