@@ -5,6 +5,7 @@
 use std::{pin::Pin, time::Duration};
 
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
+use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::{claim::Claim, ending::End};
 use crate::{
@@ -84,6 +85,8 @@ impl From<SplitError> for Stop {
 pub(super) struct Reader {
     body: Inflow,
     lifetime: Lifetime,
+    /// Begun once: beginning to wait costs more than a look whether it is over.
+    shutdown: Pin<Box<WaitForCancellationFutureOwned>>,
     /// When the last bytes came.
     heard: Instant,
     /// Looks at `heard` when it is over; set again only then, as a timer costs more than a look.
@@ -93,7 +96,8 @@ pub(super) struct Reader {
 impl Reader {
     pub(super) fn new(body: Inflow, lifetime: Lifetime) -> Self {
         let heard = Instant::now();
-        Self { body, lifetime, heard, stall: Box::pin(sleep_until(heard + STALL)) }
+        let shutdown = Box::pin(lifetime.shutdown.clone().cancelled_owned());
+        Self { body, lifetime, shutdown, heard, stall: Box::pin(sleep_until(heard + STALL)) }
     }
 
     pub(super) fn lifetime(&self) -> &Lifetime {
@@ -123,7 +127,7 @@ impl Reader {
         };
         let data = tokio::select! {
             biased;
-            () = self.lifetime.shutdown.cancelled() => {
+            () = &mut self.shutdown => {
                 let reason = End::draining().reason;
                 return Err(Stop { answer: PublishError::Draining.into(), reason });
             }

@@ -4,7 +4,7 @@
 //! (`wire`), reading them without a copy ([`Intake`]), reassembly and publishing ([`FrameSink`]),
 //! heartbeat ([`Talk`]).
 
-use std::{future::poll_fn, task::Poll};
+use std::{future::poll_fn, pin::pin, task::Poll};
 
 use axum::{extract::State, response::Response};
 use bytes::Bytes;
@@ -98,12 +98,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
     async fn run(mut self, shutdown: CancellationToken) -> End {
         self.talk.say(self.ingest.hello());
         let mut feedback = feedback_times();
+        // Waits outside the loop: to begin one anew for each frame costs more than to look at it.
+        let mut shutdown = pin!(shutdown.cancelled_owned());
         let end = loop {
             // In this order: a message is taken before the socket is read on, and none of the others
             // waits behind a publisher that never pauses.
             let step = tokio::select! {
                 biased;
-                () = shutdown.cancelled() => Err(End::draining()),
+                () = &mut shutdown => Err(End::draining()),
                 () = self.sink.claim().replaced() => Err(End::replaced()),
                 _ = feedback.tick() => {
                     self.feedback();

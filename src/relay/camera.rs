@@ -9,7 +9,6 @@ use std::{
 
 use parking_lot::Mutex;
 use serde::Serialize;
-use tokio::sync::watch;
 
 use super::{
     CameraId, Clock, Configured, Consumer, Demand, DropReason, Drops, Feed, Frame, Latest,
@@ -17,6 +16,7 @@ use super::{
     link::Link,
     scaled::{Counter, Rungs},
     seats::{AtCapacity, Seat, Seats},
+    tenure::Tenure,
     track::{Budget, Track},
     video::{Format, VideoConsumer, VideoTrack},
 };
@@ -119,8 +119,6 @@ pub struct Camera {
     pub(super) owner: Mutex<Owner>,
     /// For lines of its comings and goings.
     pub(super) talk: Seldom,
-    /// Grows with each publisher; the newest owns the camera.
-    pub(super) epoch: watch::Sender<u64>,
     pub(super) clock: Clock,
 }
 
@@ -130,6 +128,8 @@ pub(super) struct Owner {
     name: Option<String>,
     pub(super) configured: Option<Configured>,
     offline_at: Option<Instant>,
+    /// Of the newest publisher, which owns the camera; `None` before the first.
+    pub(super) tenure: Option<Arc<Tenure>>,
 }
 
 impl Camera {
@@ -151,9 +151,9 @@ impl Camera {
                 name: None,
                 configured: None,
                 offline_at: Some(clock.now()),
+                tenure: None,
             }),
             talk: Seldom::new(FIRST_LINES, LINE_PERIOD),
-            epoch: watch::Sender::new(0),
             clock,
         }
     }
@@ -308,9 +308,9 @@ impl Camera {
         self.drops.add(reason, n);
     }
 
-    /// A new publisher owns the camera from here on. Returns its epoch, and whether it took the
+    /// A new publisher owns the camera from here on. Returns its tenure, and whether it took the
     /// camera from another.
-    pub(super) fn take_over(&self, publisher: Publisher) -> (u64, bool) {
+    pub(super) fn take_over(&self, publisher: Publisher) -> (Arc<Tenure>, bool) {
         // Under the state's lock: no frame of the older publisher can follow.
         let _state = self.track.state.lock();
         let mut owner = self.owner.lock();
@@ -328,10 +328,12 @@ impl Camera {
         if let Some(name) = publisher.name.map(keep).filter(|name| !name.is_empty()) {
             owner.name = Some(name);
         }
-        let epoch = *self.epoch.borrow() + 1;
-        self.epoch.send_replace(epoch);
+        let tenure = Arc::<Tenure>::default();
+        if let Some(older) = owner.tenure.replace(tenure.clone()) {
+            older.end();
+        }
         self.video.end();
-        (epoch, taken)
+        (tenure, taken)
     }
 
     /// Says what was held back of the camera's comings and goings, once that is due.
@@ -348,10 +350,10 @@ impl Camera {
         }
     }
 
-    /// The publisher of `epoch` leaves. False when it no longer owned the camera.
-    pub(super) fn release(&self, epoch: u64, reason: &str) -> bool {
+    /// The publisher of `tenure` leaves. False when it no longer owned the camera.
+    pub(super) fn release(&self, tenure: &Tenure, reason: &str) -> bool {
         let mut owner = self.owner.lock();
-        if *self.epoch.borrow() != epoch {
+        if tenure.is_over() {
             return false;
         }
         let since_us = self.clock.unix_us();

@@ -75,7 +75,7 @@ impl Camera {
     fn set_configured(&self, configured: Option<Configured>) {
         let mut owner = self.owner.lock();
         if let Some(Configured { reason, .. }) = &configured
-            && *self.epoch.borrow() == 0
+            && owner.tenure.is_none()
             && let Presence::Offline { reason: shown, .. } = &mut owner.presence
         {
             *shown = reason.clone();

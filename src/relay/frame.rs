@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::CameraId;
 use crate::wire::{envelope, jpeg};
 
-/// Memory that a cached frame takes beside its message, in bytes: its place in the ring, twice, as a
+/// Memory that a cached frame takes beside its message's buffer, in bytes: its place in the ring, twice, as a
 /// ring that grows doubles; the message's share count; and what the allocator keeps of both blocks.
 /// Without it a camera of tiny pictures would take several times what `--cache-bytes` allows.
 const OVERHEAD: usize = 2 * size_of::<Frame>() + 96;
@@ -18,6 +18,8 @@ const OVERHEAD: usize = 2 * size_of::<Frame>() + 96;
 pub struct Frame {
     message: Bytes,
     jpeg_at: u8,
+    /// Bytes of memory that the message's buffer takes.
+    held: u32,
     /// The camera's frame number, from 1, growing by 1.
     pub seq: u64,
     /// Unix microseconds on the server's clock; 0 if unknown.
@@ -54,7 +56,10 @@ impl Frame {
         };
         let (message_at, _) = envelope::write_before(&mut buf[..headroom], &header, jpeg_len);
         let small = |n: usize| u8::try_from(n).expect("headers are shorter than 128 bytes");
+        // What is over 4 GiB has been refused long before.
+        let held = u32::try_from(buf.capacity()).unwrap_or(u32::MAX);
         Self {
+            held,
             message: Bytes::from(buf).slice(message_at..),
             jpeg_at: small(headroom - message_at),
             seq,
@@ -81,9 +86,10 @@ impl Frame {
         self.message.len() - usize::from(self.jpeg_at)
     }
 
-    /// Bytes that the cache counts for this frame: the message, and [`OVERHEAD`].
+    /// Bytes that the cache counts for this frame: the message's buffer, with what it has room for
+    /// beyond, and [`OVERHEAD`].
     pub(super) fn cost(&self) -> usize {
-        self.message.len() + OVERHEAD
+        self.held as usize + OVERHEAD
     }
 }
 

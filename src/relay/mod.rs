@@ -26,6 +26,7 @@ mod rung;
 mod scaled;
 mod seats;
 mod snapshot;
+mod tenure;
 #[cfg(test)]
 mod tests;
 mod track;

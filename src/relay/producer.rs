@@ -8,7 +8,9 @@ use std::{
 use bytes::Bytes;
 use thiserror::Error;
 
-use super::{Camera, CameraId, DropReason, Format, Frame, Latest, Medium, Registry};
+use super::{
+    Camera, CameraId, DropReason, Format, Frame, Latest, Medium, Registry, tenure::Tenure,
+};
 use crate::wire::{envelope, jpeg};
 
 /// How far ahead of the server's clock a capture time may lie, in microseconds.
@@ -89,9 +91,9 @@ impl Registry {
     /// no video.
     pub fn make_pictures(self: &Arc<Self>, camera: &Arc<Camera>) -> Option<PictureMaker> {
         // Before the look at the video: should another take over in between, it has none of this.
-        let epoch = *camera.epoch.borrow();
+        let tenure = camera.owner.lock().tenure.clone()?;
         camera.video_format()?;
-        let mut made = Producer::new(self.clone(), camera.clone(), epoch);
+        let mut made = Producer::new(self.clone(), camera.clone(), tenure);
         made.owns = false;
         Some(PictureMaker(made))
     }
@@ -103,15 +105,15 @@ impl Registry {
 pub struct Producer {
     registry: Arc<Registry>,
     camera: Arc<Camera>,
-    epoch: u64,
+    tenure: Arc<Tenure>,
     newest_seq: parking_lot::Mutex<Option<u64>>,
     /// Whether the camera goes offline with it.
     owns: bool,
 }
 
 impl Producer {
-    pub(super) fn new(registry: Arc<Registry>, camera: Arc<Camera>, epoch: u64) -> Self {
-        Self { registry, camera, epoch, newest_seq: parking_lot::Mutex::default(), owns: true }
+    pub(super) fn new(registry: Arc<Registry>, camera: Arc<Camera>, tenure: Arc<Tenure>) -> Self {
+        Self { registry, camera, tenure, newest_seq: parking_lot::Mutex::default(), owns: true }
     }
 
     /// The camera.
@@ -151,7 +153,7 @@ impl Producer {
         let (now, unix_us) = (clock.now(), clock.unix_us());
         let camera = &*self.camera;
         let mut state = camera.track.state.lock();
-        if *camera.epoch.borrow() != self.epoch {
+        if self.is_replaced() {
             return Err(Refused::Replaced(camera.id().clone()));
         }
         let mut newest = self.newest_seq.lock();
@@ -210,16 +212,15 @@ impl Producer {
         self.camera.drops.add(reason, n);
     }
 
-    /// Resolves when a newer publisher has taken the camera. Cancel safe.
+    /// Resolves when a newer publisher has taken the camera. Only the task that called last is told.
+    /// Cancel safe.
     pub async fn replaced(&self) {
-        let mut epoch = self.camera.epoch.subscribe();
-        // The sender lives in the camera that this handle holds, so waiting cannot fail.
-        let _ = epoch.wait_for(|&epoch| epoch != self.epoch).await;
+        self.tenure.ended().await;
     }
 
     /// Whether a newer publisher has taken the camera.
     pub fn is_replaced(&self) -> bool {
-        *self.camera.epoch.borrow() != self.epoch
+        self.tenure.is_over()
     }
 
     /// The relay's steady time.
@@ -239,7 +240,7 @@ impl Producer {
     }
 
     fn release(&self, reason: &str) {
-        if self.camera.release(self.epoch, reason) {
+        if self.camera.release(&self.tenure, reason) {
             if let Some(unsaid) = self.camera.talk.event() {
                 tracing::info!(camera = %self.camera.id(), reason, "camera offline{unsaid}");
             }

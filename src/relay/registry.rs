@@ -128,7 +128,7 @@ impl Registry {
             return Err(PublishError::Draining);
         }
         let (over, from) = (publisher.transport, publisher.from.map(tracing::field::display));
-        let (camera, (epoch, taken)) = {
+        let (camera, (tenure, taken)) = {
             // Held over the take-over too, or a sweep could forget the camera in between.
             let _membership = self.membership.lock();
             let camera = self.get_or_add(id)?;
@@ -143,7 +143,7 @@ impl Registry {
                 tracing::info!(camera = %id, %over, from, "camera online{unsaid}");
             }
         }
-        Ok(Producer::new(self.clone(), camera, epoch))
+        Ok(Producer::new(self.clone(), camera, tenure))
     }
 
     /// Whether [`Self::publish`] would hand out this camera now. Takes nothing from anybody.

@@ -15,7 +15,7 @@ use std::{
     cmp::Reverse,
     collections::{BTreeMap, BinaryHeap, HashMap},
     future::Future,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::{Arc, atomic::AtomicUsize},
     time::{Duration, Instant},
 };
@@ -176,6 +176,7 @@ impl Writer {
         mut changes: watch::Receiver<u64>,
         shutdown: CancellationToken,
     ) {
+        let mut shutdown = pin!(shutdown.cancelled_owned());
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         self.sync_cameras();
@@ -192,8 +193,8 @@ impl Writer {
                 Some(command) = commands.recv() => self.obey(command),
                 Ok(()) = changes.changed() => self.sync_cameras(),
                 () = sleep_until(due), if due.is_some() => self.fire_timers(),
-                _ = tick.tick() => self.tick(),
-                () = shutdown.cancelled() => break,
+                _ = tick.tick(), if !self.viewers.is_empty() => self.tick(),
+                () = &mut shutdown => break,
             }
         }
         self.close_all(commands).await;
