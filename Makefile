@@ -12,6 +12,9 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Options of the server for `make run`, such as ARGS="--view-addr 0.0.0.0:8081"; of the benchmark for
 # `make bench`, such as ARGS="fanout --rounds 1".
 ARGS ?=
+# Features of the server for `make bench-micro`, such as FEATURES=turbojpeg.
+FEATURES ?=
+MICRO_FEATURES = $(addprefix --features framecast/,$(FEATURES))
 # Where `make run` keeps the cameras that are set up: in this folder, as nothing of it goes elsewhere.
 FRAMECAST_DATA_DIR ?= data
 
@@ -53,6 +56,8 @@ test: tools test-tools $(PAGES_STAMP) ## Check everything: format, lints, Rust, 
 	@cargo clippy --locked --package framecast --package framecast-bench --all-targets -- -D warnings
 	$(call step,Rust: tests)
 	@cargo test --locked --package framecast --package framecast-bench
+	$(call step,Rust: scaling with libjpeg-turbo instead)
+	@cargo test --locked --package framecast --package framecast-bench --features framecast/turbojpeg --lib media::
 	$(call step,Browser: the pages against the server that the Rust tests built)
 	@FRAMECAST_BIN="$$(cd "$(TARGET)" && pwd)/debug/framecast" npm run test:browser
 	$(call step,All checks passed)
@@ -65,7 +70,7 @@ bench: build $(PEERS_STAMP) ## Measure speed and memory against the floor, and w
 
 bench-micro: tools $(PAGES_STAMP) ## Measure the hot paths one by one, or those with ARGS in their names
 	$(call step,Measuring)
-	@cargo bench --locked --package framecast-micro -- $(ARGS)
+	@cargo bench --locked --package framecast-micro $(MICRO_FEATURES) -- $(ARGS)
 
 clean: ## Remove everything that was built
 	rm -rf node_modules benches/peers/node_modules $(addsuffix /dist,$(PAGES)) $(addsuffix /node_modules,$(PAGES))

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the programs that the tests use and that are missing: a Redis server, Chromium, ffmpeg, curl,
-# and GStreamer's RTSP server with what it needs.
+# CMake and NASM, and GStreamer's RTSP server with what it needs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -27,6 +27,9 @@ need() { # need PACKAGE WHAT PROGRAM..., of which one is enough
 need redis-server 'Redis server' redis-server
 need ffmpeg 'ffmpeg' ffmpeg
 need curl 'curl' curl
+# For libjpeg-turbo, which the feature turbojpeg builds from its source.
+need cmake 'CMake' cmake
+[ "$(uname -m)" != x86_64 ] || need nasm 'NASM' nasm
 if [ -n "${CHROMIUM_BIN:-}" ]; then
   [ -x "$CHROMIUM_BIN" ] || { echo "CHROMIUM_BIN=$CHROMIUM_BIN is no program" >&2; exit 1; }
 else

@@ -42,18 +42,17 @@ impl Codec {
         if self.turbo.is_none() {
             let mut decoder = Decompressor::new().map_err(error)?;
             decoder.set_scan_limit(MAX_SCANS).map_err(error)?;
-            let mut encoder = Compressor::new().map_err(error)?;
-            encoder.set_subsamp(Subsamp::Sub2x2).map_err(error)?;
+            let encoder = Compressor::new().map_err(error)?;
             self.turbo = Some((decoder, encoder));
         }
         let Some((decoder, encoder)) = &mut self.turbo else { return Ok(()) };
         let header = decoder.read_header(jpeg).map_err(error)?;
-        let (format, pixel, bytes) = match header.colorspace {
-            Colorspace::Gray => (PixelFormat::GRAY, PixelType::U8, 1),
+        let (format, pixel, bytes, subsamp) = match header.colorspace {
+            Colorspace::Gray => (PixelFormat::GRAY, PixelType::U8, 1, Subsamp::Gray),
             Colorspace::CMYK | Colorspace::YCCK => {
                 return Err(ScaleError("it has the colours of a printer".to_owned()));
             }
-            _ => (PixelFormat::RGB, PixelType::U8x3, 3),
+            _ => (PixelFormat::RGB, PixelType::U8x3, 3, Subsamp::Sub2x2),
         };
         let (width, height) = (usize::from(to.width), usize::from(to.height));
         let enough = |n: &usize| {
@@ -85,6 +84,7 @@ impl Codec {
             self.resizer.resize(&decoded, &mut scaled, &how).map_err(error)?;
             &self.scaled
         };
+        encoder.set_subsamp(subsamp).map_err(error)?;
         encoder.set_quality(i32::from(to.quality)).map_err(error)?;
         let pixels =
             turbojpeg::Image { pixels: &small[..], width, pitch: width * bytes, height, format };
