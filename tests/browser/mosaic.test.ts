@@ -220,9 +220,9 @@ staged("MJPEG takes over where no WebSocket can be opened", async (stage) => {
       await viewer.locator("[data-testid=viewer][data-transport=mjpeg]").waitFor({ timeout: 30_000 });
       await pictures(viewer, ["door"]);
       expect((await measure(viewer, "door", 2)).fps).toBeGreaterThan(7);
-      // The clock is known to a millisecond or two.
+      // The clock is known to half of the quickest round trip: a millisecond or two, more on a busy machine.
       const age = (await viewerStats(viewer)).cameras["door"]?.ageP50;
-      expect(age).toBeGreaterThan(-5);
+      expect(age).toBeGreaterThan(-25);
       expect(age).toBeLessThan(500);
     }),
   );
