@@ -49,6 +49,7 @@ fn reachable(addr: SocketAddr) -> SocketAddr {
 /// Asks, says what came back, and exits accordingly.
 pub async fn run(target: Target) -> ExitCode {
     let base = target.url.unwrap_or_default();
+    let base = if base.contains("://") { base } else { format!("http://{base}") };
     let url = format!("{}/readyz", base.trim_end_matches('/'));
     let answer = async {
         let client = reqwest::Client::builder().timeout(TIMEOUT).no_proxy().build()?;

@@ -177,6 +177,26 @@ async fn the_legacy_api_has_its_own_port() {
 }
 
 #[tokio::test]
+async fn who_publishes_where_nothing_is_published_is_told_where() {
+    let relay = Relay::start().await;
+    for (addr, path, told) in [
+        (relay.view, "/publish/door", "ingest port"),
+        (relay.view, "/", "ingest port"),
+        (relay.ingest, "/publish", "/publish/{camera}"),
+        (relay.ingest, "/", "/publish/{camera}"),
+    ] {
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\
+             Connection: close\r\n\r\n\u{1}\u{2}\u{3}\u{4}"
+        );
+        let answer = raw(addr, request.as_bytes(), PATIENCE).await;
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.starts_with("HTTP/1.1 405 "), "{path}: {answer}");
+        assert!(answer.contains("method_not_allowed") && answer.contains(told), "{path}: {answer}");
+    }
+}
+
+#[tokio::test]
 async fn pages_of_strangers_are_refused_at_every_door() {
     let relay = Relay::start().await;
     relay.still("door", jpeg(64, 48, 1)).await;

@@ -8,10 +8,11 @@ mod binary;
 #[path = "support/catalog_server.rs"]
 mod catalog_server;
 
-use std::os::unix::fs::PermissionsExt as _;
+use std::{os::unix::fs::PermissionsExt as _, time::Duration};
 
 use catalog_server::{CatalogServer, configured};
 use serde_json::{Value, json};
+use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 
 /// An RTSP camera with every field set.
 fn door() -> Value {
@@ -35,6 +36,40 @@ fn fresh() -> (tempfile::TempDir, CatalogServer) {
     let dir = tempfile::tempdir().unwrap();
     let server = CatalogServer::start(dir.path(), &[]);
     (dir, server)
+}
+
+#[tokio::test]
+async fn a_camera_that_was_only_published_can_be_forgotten_once_it_is_offline() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = CatalogServer::start(dir.path(), &[]);
+    let remove = || server.send("DELETE", "/api/cameras/album", &[], "");
+    assert_eq!(remove().await.unwrap().error(), (404, "not_configured"));
+
+    let mut publisher = TcpStream::connect(&server.ingest).await.unwrap();
+    let picture = framecast::wire::jpeg::skeleton(64, 48, 500, 1);
+    let head = "POST /publish/album HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\
+                Content-Type: video/x-motion-jpeg\r\n\r\n1f4\r\n";
+    // The start of a second picture shows where the first ends.
+    let body = [head.as_bytes(), &picture, b"\r\n2\r\n\xff\xd8\r\n"].concat();
+    publisher.write_all(&body).await.unwrap();
+    let is_online = async |online: bool| {
+        let camera = server.get("/api/cameras/album").await;
+        camera.status == 200 && camera.json["online"] == online
+    };
+    while !is_online(true).await {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let kept = remove().await.unwrap();
+    assert_eq!(kept.error(), (404, "not_configured"));
+    assert!(kept.message().contains("publisher"), "{}", kept.text);
+
+    drop(publisher);
+    while !is_online(false).await {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let gone = remove().await.unwrap();
+    assert_eq!((gone.status, &*gone.text), (204, ""));
+    assert_eq!(server.get("/api/cameras/album").await.error(), (404, "unknown_camera"));
 }
 
 #[tokio::test]
@@ -194,7 +229,7 @@ async fn what_cannot_be_is_refused_by_name_and_changes_nothing() {
         assert!(refused.message().contains(words), "{body}: {}", refused.message());
     }
     for (body, code, words) in [
-        (json!({"id": "door"}), (409, "camera_exists"), "change it with PATCH"),
+        (json!({"id": "door"}), (409, "camera_exists"), "PATCH /api/cameras/door"),
         (json!({"name": "x"}), (400, "bad_request"), "id is missing"),
         (json!({"id": "a b"}), (400, "bad_camera_id"), "is not a camera id"),
         (json!({"id": "x", "source": {}}), (400, "bad_request"), "source.type is missing"),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    http::{HeaderMap, Uri},
+    http::{HeaderMap, Method, Uri},
     middleware::from_fn_with_state,
     response::Response,
     routing::get,
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     ingest::{self, Ingest, dialect, signaling, webrtc::Port},
-    net::{Talk, WebSocketUpgrade},
+    net::{ApiError, Talk, WebSocketUpgrade},
     view::{
         self, Rest,
         stream::{Streams, stream},
@@ -75,7 +75,8 @@ pub fn ingest_port(port: IngestPort) -> Router {
         })
     };
     let routes = publish.route("/signal", get(signal));
-    finish::<Capture>(routes, either, origins)
+    let lost = "publish at /publish/{camera}, such as /publish/door";
+    finish::<Capture>(routes, either, origins, lost)
 }
 
 /// Streaming, stills, figures, the viewer page, and what other sites' pages embed.
@@ -92,14 +93,18 @@ pub fn view_port(port: ViewPort) -> Router {
         .route("/embed/{camera}", get(embed))
         .route("/embed-page.js", get(embed_script));
     // Behind the guard: a page that may not watch is to load the element, which then says why.
-    finish::<Viewer>(routes, legacy, origins).route("/framecast-view.js", get(element))
+    let lost = "this port is for viewers; publish on the ingest port, 8080 unless it was set, at \
+                /publish/{camera}";
+    finish::<Viewer>(routes, legacy, origins, lost).route("/framecast-view.js", get(element))
 }
 
-/// Adds what every port has: `/` as a page or a WebSocket, the page's files, and the origin guard.
+/// Adds what every port has: `/` as a page or a WebSocket, the page's files, and the origin guard. Who
+/// sends something where there is nothing to send to is told where to, by `lost`.
 fn finish<Page: RustEmbed + 'static>(
     routes: Router,
     socket: impl FnOnce(WebSocketUpgrade) -> Response + Clone + Send + Sync + 'static,
     origins: Origins,
+    lost: &'static str,
 ) -> Router {
     let root = async move |upgrade: Option<WebSocketUpgrade>, uri: Uri, headers: HeaderMap| {
         match upgrade {
@@ -107,8 +112,12 @@ fn finish<Page: RustEmbed + 'static>(
             None => page::<Page>(uri, headers).await,
         }
     };
+    let lost = async move |method: Method| {
+        let message = format!("{method} is not for this path; {lost}");
+        ApiError::new("method_not_allowed", message)
+    };
     routes
-        .route("/", get(root))
-        .fallback(get(page::<Page>))
+        .route("/", get(root).fallback(lost))
+        .fallback(get(page::<Page>).fallback(lost))
         .layer(from_fn_with_state(origins, guard))
 }

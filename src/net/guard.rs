@@ -196,14 +196,14 @@ fn never(ip: IpAddr) -> Option<&'static str> {
     }
     match ip {
         IpAddr::V4(v4) => match v4.octets() {
-            [0, ..] => Some("no address of a machine"),
+            [0, ..] => Some("an address of no machine"),
             [169, 254, ..] => Some("a link-local address"),
             [224..=239, ..] => Some("a multicast address"),
             [240..=255, ..] => Some("a broadcast or reserved address"),
             _ => None,
         },
         IpAddr::V6(v6) => match v6.segments() {
-            [0, 0, 0, 0, 0, 0, 0, 0] => Some("no address of a machine"),
+            [0, 0, 0, 0, 0, 0, 0, 0] => Some("an address of no machine"),
             [0xfe80..=0xfebf, ..] => Some("a link-local address"),
             // Deprecated by RFC 3879, and still what some networks use inside.
             [0xfec0..=0xfeff, ..] => Some("a site-local address"),

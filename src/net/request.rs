@@ -31,8 +31,25 @@ impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
                 other => other.body_text(),
             };
             let told = message.trim_start_matches("Failed to deserialize query string: ");
+            let told = match told.split_once(": ") {
+                Some((name, reason)) => format!("{name}: {}", plain(reason)),
+                None => told.to_owned(),
+            };
             ApiError::new("bad_request", format!("query parameter {told}"))
         })
+    }
+}
+
+/// What the libraries say of a value, in words for whoever wrote it.
+fn plain(reason: &str) -> &str {
+    match reason {
+        "invalid digit found in string" | "cannot parse integer from empty string" => {
+            "use a whole number"
+        }
+        "invalid float literal" | "cannot parse float from empty string" => "use a number",
+        reason if reason.contains("expected a nonzero") => "use a whole number above 0",
+        reason if reason.starts_with("number too large") => "the number is too large",
+        reason => reason,
     }
 }
 
@@ -97,6 +114,12 @@ async fn whole(request: Request) -> Result<Bytes, ApiError> {
 }
 
 fn object(body: &[u8]) -> Result<Map<String, Value>, ApiError> {
+    if body.is_empty() {
+        return Err(ApiError::new(
+            "bad_request",
+            "the body is empty; it must be a JSON object: {…}",
+        ));
+    }
     match serde_json::from_slice(body) {
         Ok(Value::Object(map)) => Ok(map),
         Ok(_) => Err(ApiError::new("bad_request", "the body must be a JSON object: {…}")),

@@ -260,6 +260,16 @@ impl Registry {
         Ok(camera)
     }
 
+    /// Forgets a camera that nobody publishes or has configured. False when there is none.
+    pub fn forget_offline(&self, id: &CameraId) -> bool {
+        let _membership = self.membership.lock();
+        let camera = self.get(id.as_str()).filter(|camera| camera.spare_for().is_some());
+        camera.is_some_and(|camera| {
+            self.forget(&camera);
+            true
+        })
+    }
+
     /// Under the membership lock.
     pub(super) fn forget(&self, camera: &Arc<Camera>) {
         // By identity: under its id may stand another by now, published since the caller looked.

@@ -10,7 +10,9 @@ use thiserror::Error;
 
 /// The camera has as many viewers as it may have. The text goes to the viewer, with 503.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("stream at capacity: {limit} viewers, as many as this camera may have; try again later")]
+#[error(
+    "stream at capacity: this camera may have {limit} at a time (max_viewers); try again later"
+)]
 pub struct AtCapacity {
     /// Viewers it may have.
     pub limit: u32,

@@ -11,6 +11,7 @@ use crate::binary::{FREE, Server, framecast};
 /// Started on free ports; killed when dropped.
 pub struct CatalogServer {
     pub process: Server,
+    pub ingest: String,
     pub view: String,
     client: reqwest::Client,
 }
@@ -43,9 +44,9 @@ impl CatalogServer {
         let mut command = framecast(flags);
         command.arg("--data-dir").arg(dir).args(FREE);
         let process = Server::start(command);
-        process.addr("framecast capture page  ");
+        let ingest = process.addr("framecast capture page  ");
         let view = process.addr("framecast viewer page   ");
-        Self { process, view, client: reqwest::Client::new() }
+        Self { process, ingest, view, client: reqwest::Client::new() }
     }
 
     /// Ends it as an operator does and starts it again with the same folder.

@@ -29,7 +29,7 @@ const KEY_ID_LEN: usize = 8;
 pub enum KeyError {
     /// No key.
     #[error(
-        "the key file {} cannot be used: {reason}; mend it, or move it away to start with a new key, \
+        "the key file {} cannot be used: {reason}; mend that, or move it away to start with a new key, \
          and then give the passwords again", path.display()
     )]
     Unusable {
@@ -68,7 +68,7 @@ impl Vault {
     pub fn open(path: PathBuf) -> Self {
         let key = load(&path)
             .map(|key| prepared(&key))
-            .map_err(|error| KeyError::Unusable { path: path.clone(), reason: error.to_string() });
+            .map_err(|error| KeyError::Unusable { path: path.clone(), reason: why(&path, &error) });
         Self { path, key }
     }
 
@@ -121,6 +121,15 @@ impl Vault {
         let opened = opened.map_err(|_| KeyError::Damaged)?;
         let opened = std::str::from_utf8(opened).map_err(|_| KeyError::Damaged)?;
         Ok(Secret::new(opened))
+    }
+}
+
+fn why(path: &Path, error: &io::Error) -> String {
+    match path.parent() {
+        Some(folder) if error.kind() == io::ErrorKind::NotFound => {
+            format!("the folder {} is not there", folder.display())
+        }
+        _ => error.to_string(),
     }
 }
 

@@ -103,7 +103,10 @@ pub(super) async fn add(
     let (guard, key) = (rest.setup.guard.clone(), id.clone());
     let decide = move |now: Option<&Entry>| match now {
         Some(_) => {
-            let message = format!("camera {key} is configured already; change it with PATCH");
+            let message = format!(
+                "camera {key} is configured already; choose another id, or change that one \
+                 (PATCH /api/cameras/{key})"
+            );
             Err(ApiError::new("camera_exists", message))
         }
         None => body::settings(&map, None, &guard).map(Some),
@@ -157,17 +160,18 @@ pub(super) async fn change(
 
 /// Forget what is configured of a camera.
 ///
-/// One that is published stays as long as its publisher.
+/// One that is published stays as long as its publisher. One that was only ever published is forgotten
+/// with its pictures, once it is offline.
 #[utoipa::path(
     delete,
     operation_id = "remove_camera",
     path = "/api/cameras/{id}",
     params(("id" = String, Path, description = "The camera's id")),
     responses(
-        (status = 204, description = "No longer configured"),
+        (status = 204, description = "No longer configured, or forgotten"),
         (status = 400, description = "`bad_camera_id`", body = ErrorAnswer),
         (status = 403, description = "`forbidden_address`, `forbidden_origin`", body = ErrorAnswer),
-        (status = 404, description = "`not_configured`", body = ErrorAnswer),
+        (status = 404, description = "`not_configured`: nor offline and known", body = ErrorAnswer),
         (status = 503, description = "`catalog_failed`, `draining`", body = ErrorAnswer),
     )
 )]
@@ -178,8 +182,20 @@ pub(super) async fn remove(
 ) -> Result<StatusCode, ApiError> {
     let id = camera_id(&id)?;
     let key = id.clone();
+    let registry = &rest.view.registry;
+    if rest.setup.catalog()?.get(id.as_str()).is_none() && registry.forget_offline(&id) {
+        return Ok(StatusCode::NO_CONTENT);
+    }
+    let is_online = registry.get(id.as_str()).is_some();
     let decide = move |now: Option<&Entry>| match now {
         Some(_) => Ok(None),
+        None if is_online => {
+            let message = format!(
+                "camera {key} is not configured but published; end its publisher first, and it can \
+                 be forgotten"
+            );
+            Err(ApiError::new("not_configured", message))
+        }
         None => Err(not_configured(&key)),
     };
     rest.setup.catalog()?.change(id, decide).await?;

@@ -54,7 +54,11 @@ pub(in super::super) fn trial_settings(
     let catalog = rest.setup.catalog()?;
     let entry = id.as_ref().and_then(|id| catalog.get(id.as_str()));
     if let (Some(id), None, false) = (&id, &entry, body.contains_key("source")) {
-        return Err(not_configured(id));
+        // One that is only published has nothing to try.
+        return match rest.camera(id.as_str()) {
+            Ok(_) => Ok(None),
+            Err(_) => Err(not_configured(id)),
+        };
     }
     let before = entry.as_ref().map(|entry| &entry.settings);
     let settings = body::settings(body, before, &rest.setup.guard)?;

@@ -24,10 +24,7 @@ use std::{
     },
 };
 
-use axum::{
-    extract::{Query, State, rejection::QueryRejection},
-    response::Response,
-};
+use axum::{extract::State, response::Response};
 use bytes::Bytes;
 use serde::Deserialize;
 use tokio::{net::TcpStream, sync::mpsc};
@@ -41,7 +38,7 @@ use self::{
     writer::{COMMANDS, Command, Figures, MAX_WANTED, Writer},
 };
 use crate::{
-    net::{ApiError, WebSocketUpgrade},
+    net::{ApiError, Query, WebSocketUpgrade},
     relay::{CameraId, Registry},
     view::Sent,
 };
@@ -199,10 +196,9 @@ impl StreamQuery {
 /// `GET /stream`.
 pub async fn stream(
     State(streams): State<Streams>,
-    query: Result<Query<StreamQuery>, QueryRejection>,
+    query: Result<Query<StreamQuery>, ApiError>,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    let query = query.map_err(|error| ApiError::new("bad_request", error.body_text()));
     match query.and_then(|Query(query)| query.read(streams.0.max_fps)) {
         Ok((format, wants)) => upgrade.on_upgrade(move |stream, leftover| async move {
             streams.serve(stream, leftover, format, wants).await;
