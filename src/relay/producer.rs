@@ -186,7 +186,9 @@ impl Producer {
     /// What follows as [`Self::push_unit`] is of this format, from a key frame on. Also to be called when
     /// the camera was connected to anew: what came before has nothing to do with it.
     pub fn begin_video(&self, format: Format) -> Result<(), Refused> {
-        self.owning(|camera| camera.video.begin(format))
+        self.owning(|camera| camera.video.begin(format))?;
+        self.registry.changed();
+        Ok(())
     }
 
     /// The next unit of video or sound, which has been received just now; see [`super::Unit`] for

@@ -102,7 +102,7 @@ pub struct CameraStatus {
     pub online: bool,
     /// Unix microseconds; 0 for a camera that was never there.
     pub since_us: u64,
-    /// Why it is offline.
+    /// Why it is offline, or online without a picture that could be sent.
     pub reason: Option<String>,
     /// How its frames come in.
     pub transport: Option<String>,

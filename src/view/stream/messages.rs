@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::viewer::Format;
 use crate::{
     relay::{Camera, Frame, Latest, Presence},
-    view::encodings,
+    view::{encodings, links},
     wire::{
         envelope::{Opcode, websocket_frame},
         legacy,
@@ -54,7 +54,9 @@ pub(super) fn close(code: u16, reason: &str) -> Bytes {
 pub(super) fn status(camera: &Camera) -> CameraStatus {
     let (online, since_us, reason, transport) = match camera.presence() {
         Presence::Online { since_us, transport } => {
-            (true, since_us, None, Some(transport.to_string()))
+            // Online, and yet nothing to see here: that has to be said, or it is waited for.
+            let reason = links::has_pictures(camera).err().map(|error| error.message);
+            (true, since_us, reason, Some(transport.to_string()))
         }
         Presence::Offline { since_us, reason } => (false, since_us, Some(reason.to_string()), None),
     };
@@ -72,7 +74,10 @@ pub(super) fn status(camera: &Camera) -> CameraStatus {
 mod tests {
     use super::*;
     use crate::{
-        relay::{CameraId, Clock, Limits, Publisher, Registry, Stamp, Transport},
+        relay::{
+            self, CameraId, Clock, Codec, Limits, Publisher, Registry, Stamp, Transport,
+            VideoFormat,
+        },
         wire::jpeg,
     };
 
@@ -92,5 +97,26 @@ mod tests {
         // And the publisher's buffer it is, headers written into its room.
         let sent = frame(&latest, "door", Format::Binary).as_ptr_range();
         assert!(sent.start >= published.start && sent.end == published.end);
+    }
+
+    #[test]
+    fn a_camera_that_is_online_without_pictures_says_why() {
+        let registry = Registry::new(Limits::default(), Clock::system());
+        let door = CameraId::parse("door").unwrap();
+        let producer = registry.publish(&door, Publisher::over(Transport::Rtsp)).unwrap();
+        assert_eq!(status(producer.camera()).reason, None);
+        let mut changes = registry.changes();
+        changes.mark_unchanged();
+        let video = VideoFormat {
+            codec: Codec::H265,
+            rfc6381: "hvc1.1.6.L93.B0".into(),
+            width: 640,
+            height: 360,
+            config: Bytes::new(),
+        };
+        producer.begin_video(relay::Format { video, audio: None }).unwrap();
+        assert!(changes.has_changed().unwrap(), "those who wait for pictures are told");
+        let CameraStatus { online, reason, .. } = status(producer.camera());
+        assert!(online && reason.is_some_and(|reason| reason.contains("H.265")));
     }
 }
