@@ -4,8 +4,11 @@
 
 #[path = "support/clip.rs"]
 mod clip;
+mod common;
 #[path = "support/view_port.rs"]
 mod view_port;
+#[path = "support/whep_client.rs"]
+mod whep_client;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -36,7 +39,8 @@ use tokio::{
     time::{sleep, timeout},
 };
 use tower::ServiceExt as _;
-use view_port::{INGEST_PORT, PATIENCE, ViewPort, head, put};
+use view_port::{INGEST_PORT, PATIENCE, ViewPort, head, put, whep_routes};
+use whep_client::Client;
 
 fn h265() -> Format {
     let video = VideoFormat {
@@ -138,6 +142,46 @@ impl Seen {
                 }
             }
         }
+    }
+
+    /// The same of WHEP, of a camera `film`. Returns an offer that is answered.
+    async fn whep(&mut self, port: &ViewPort) -> String {
+        let (camera, session) = ("/whep/{camera}", "/whep/{camera}/{session}");
+        let (sdp, fragment) = (
+            "Content-Type: application/sdp\r\n",
+            "Content-Type: application/trickle-ice-sdpfrag\r\n",
+        );
+        let offer = Client::new().await.offer;
+        let long = "x".repeat(65 << 10);
+        let opened = port.ask_with("POST", "/whep/film", sdp, &offer).await;
+        self.add("post", camera, opened.status);
+        for (path, headers, body) in [
+            ("/whep/film", sdp, "v=0\r\n"),
+            ("/whep/nobody", sdp, &*offer),
+            ("/whep/film", sdp, &*long),
+            ("/whep/film", "", &*offer),
+        ] {
+            self.add("post", camera, status(port, "POST", path, headers, body).await);
+        }
+        let mine = opened.header("location");
+        let matching = format!("{fragment}If-Match: {}\r\n", opened.header("etag"));
+        let other = format!("{fragment}If-Match: \"other\"\r\n");
+        let candidate = "a=candidate:1 1 udp 2 127.0.0.1 5000 typ host\r\n";
+        for (path, headers, body) in [
+            (mine, &*matching, candidate),
+            (mine, &*other, candidate),
+            (mine, fragment, candidate),
+            (mine, "", candidate),
+            (mine, &*matching, "a=ice-ufrag:other\r\n"),
+            (mine, &*matching, &*long),
+            ("/whep/film/none", &*matching, candidate),
+        ] {
+            self.add("patch", session, status(port, "PATCH", path, headers, body).await);
+        }
+        for _ in 0..2 {
+            self.add("delete", session, status(port, "DELETE", mine, "", "").await);
+        }
+        offer
     }
 
     /// The same of those that change something.
@@ -251,6 +295,7 @@ async fn every_route_is_described_and_every_description_is_true() {
     let playlist = String::from_utf8(playlist.body).unwrap();
     let segment = playlist.lines().find_map(|line| line.strip_prefix("segment/")).unwrap();
     seen.hls(&port, segment).await;
+    let offer = seen.whep(&port).await;
     seen.changing(&port).await;
     // The part that comes next is waited for, here until the server goes.
     let (_, hint) = playlist.rsplit_once("segment/").unwrap();
@@ -268,6 +313,9 @@ async fn every_route_is_described_and_every_description_is_true() {
     seen.add("get", "/hls/{stream}/segment/{name}", direct);
     seen.add("get", "/api/cameras/{id}/stream/segment/{name}", other);
     seen.hls(&port, segment).await;
+    let sdp = "Content-Type: application/sdp\r\n";
+    let drained = status(&port, "POST", "/whep/film", sdp, &offer).await;
+    seen.add("post", "/whep/{camera}", drained);
     for (template, path) in [
         ("/readyz", "/readyz"),
         ("/api/cameras/{id}/stream.mjpeg", "/api/cameras/door/stream.mjpeg"),
@@ -314,15 +362,17 @@ async fn every_route_is_described_and_every_description_is_true() {
 #[tokio::test(start_paused = true)]
 async fn a_body_that_does_not_come_is_a_timeout_at_every_route_that_takes_one() {
     let registry = Registry::new(Limits::default(), Clock::system());
+    let whep = whep_routes(&registry, &Default::default());
     let rest = Rest::new(View { registry, max_fps: 30.0 }, Default::default(), INGEST_PORT);
-    let router = routes(rest);
-    let ask = async |method: &str, path: &str, body: Body| {
+    let router = routes(rest).merge(whep);
+    let ask = async |method: &str, path: &str, kind: &str, body: Body| {
         let request = Request::builder().method(&*method.to_uppercase()).uri(path);
+        let request = request.header("content-type", kind);
         let from: SocketAddr = "127.0.0.1:1".parse().unwrap();
         let request = request.extension(ConnectInfo(from)).body(body).unwrap();
         router.clone().oneshot(request).await.unwrap()
     };
-    let document = ask("GET", "/api/openapi.json", Body::empty()).await.into_body();
+    let document = ask("GET", "/api/openapi.json", "", Body::empty()).await.into_body();
     let document = axum::body::to_bytes(document, usize::MAX).await.unwrap();
     let document: Value = serde_json::from_slice(&document).unwrap();
     let mut tried = 0;
@@ -330,13 +380,15 @@ async fn a_body_that_does_not_come_is_a_timeout_at_every_route_that_takes_one() 
         for (method, operation) in item.as_object().unwrap() {
             if operation.get("requestBody").is_some() && operation.get("servers").is_none() {
                 let body = Body::from_stream(stream::pending::<Result<Bytes, Infallible>>());
-                let answer = ask(method, &path.replace("{id}", "door"), body).await;
+                let kinds = operation["requestBody"]["content"].as_object().unwrap();
+                let path = path.replace("{id}", "door").replace("{camera}", "door");
+                let answer = ask(method, &path, kinds.keys().next().unwrap(), body).await;
                 assert_eq!(answer.status(), 408, "{method} {path}");
                 tried += 1;
             }
         }
     }
-    assert_eq!(tried, 5);
+    assert_eq!(tried, 7);
 }
 
 #[tokio::test]

@@ -4,63 +4,18 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail anywhere")]
 
 mod common;
+#[path = "support/pulled.rs"]
+mod pulled;
 #[path = "support/rtsp_camera.rs"]
 mod rtsp_camera;
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use common::{Relay, error, json, post};
-use framecast::relay::{Camera, Codec, LinkState, LinkStatus};
+use framecast::relay::{Codec, LinkState};
+use pulled::{door, relay, still, streaming, wait_for};
 use rtsp_camera::{PATIENCE, RtspCamera, clock, now_ms};
 use serde_json::{Value, json as object};
-
-async fn relay() -> Relay {
-    Relay::with_flags(&["--data-dir", "off"]).await
-}
-
-/// Configures the camera `door`.
-async fn door(relay: &Relay, url: &str, more: Value) -> Arc<Camera> {
-    let kind = if url.starts_with("rtsp") { "rtsp" } else { "mjpeg" };
-    let mut body = object!({"id": "door", "source": {"type": kind, "url": url}});
-    for (key, value) in more.as_object().unwrap() {
-        body[key] = value.clone();
-    }
-    let answer = post(&format!("http://{}/api/cameras", relay.view), "", body.to_string()).await;
-    assert_eq!(answer.status(), 201, "{:?}", answer.text().await);
-    let camera = relay.registry.get("door").unwrap();
-    let mut link = camera.link().watch();
-    link.wait_for(Option::is_some).await.unwrap();
-    camera
-}
-
-#[track_caller]
-fn wait_for(
-    camera: &Camera,
-    is: impl Fn(&LinkStatus) -> bool + Send + 'static,
-) -> impl Future<Output = LinkStatus> {
-    let here = std::panic::Location::caller();
-    let mut link = camera.link().watch();
-    async move {
-        let found = link.wait_for(|now| now.as_ref().is_some_and(&is));
-        let found = tokio::time::timeout(PATIENCE, found).await;
-        found.unwrap_or_else(|_| panic!("not in time, at {here}")).unwrap().clone().unwrap()
-    }
-}
-
-async fn streaming(camera: &Camera) -> LinkStatus {
-    wait_for(camera, |now| now.state == LinkState::Streaming).await
-}
-
-async fn still(relay: &Relay) -> Vec<u8> {
-    let answer = relay.get("/api/cameras/door/frame.jpg").await;
-    let status = answer.status();
-    let bytes = answer.bytes().await.unwrap();
-    assert_eq!(status, 200, "{}", String::from_utf8_lossy(&bytes));
-    bytes.to_vec()
-}
 
 async fn tell(relay: &Relay, path: &str, body: Value) -> Value {
     let body = if body.is_null() { String::new() } else { body.to_string() };

@@ -52,4 +52,5 @@ async fn a_high_profile_camera_plays_in_chromium_without_a_freeze() {
     assert_eq!(inbound["packetsLost"], 0);
     assert!(told["first"].as_f64().unwrap() < 1000.0, "the first picture comes soon");
     assert_eq!(told["deleted"], 200, "the page may read Location, and DELETE");
+    assert_eq!(told["dismissed"], true, "a session that the server ends says goodbye");
 }

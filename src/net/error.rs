@@ -28,7 +28,7 @@ impl ApiError {
     pub fn unknown_camera(id: &str) -> Self {
         let shown: String = id.chars().take(65).collect();
         let message = format!(
-            "camera {shown:?} is not configured and was never published here, or is forgotten; \
+            "camera not configured: {shown:?}; nor was it ever published here, or it is forgotten; \
              /api/cameras lists those known"
         );
         Self::new("unknown_camera", message)

@@ -1,4 +1,4 @@
-//! `/api/openapi.json`: the routes of `rest`'s table, and HTTP push of the ingest port.
+//! `/api/openapi.json`: the routes of `rest`'s table, WHEP, and HTTP push of the ingest port.
 
 use axum::{Json, extract::State};
 use utoipa::{
@@ -16,6 +16,7 @@ use utoipa::{
 use super::{
     answers, catalog, links, requests,
     rest::{Rest, table},
+    whep,
 };
 
 /// The description of this API, OpenAPI 3.1.
@@ -36,6 +37,9 @@ fn describe(ingest_port: u16) -> OpenApi {
     let mut paths = Paths::new();
     for route in table() {
         paths.add_path_operation(route.path, vec![route.method], route.operation);
+    }
+    for (path, method, operation) in whep::routes::described() {
+        paths.add_path_operation(path, vec![method], operation);
     }
     for (method, name) in [(HttpMethod::Post, "publish"), (HttpMethod::Put, "publish_by_put")] {
         paths.add_path_operation("/publish/{camera}", vec![method], push(name, ingest_port));

@@ -34,7 +34,7 @@ pub struct CameraPatch {
     rtsp_transport: Option<String>,
     /// Pictures a second made of video, 0.1 to 60. Default 5.
     jpeg_fps: Option<f64>,
-    /// The same camera in a smaller size. Without `user:password@` it has those of the source, if
+    /// The same camera in a smaller size. Kept; nothing connects to it today. Without `user:password@` it has those of the source, if
     /// it is on the same host and port.
     substream_url: Option<String>,
 }

@@ -94,6 +94,40 @@ staged("low-latency HLS plays where it is asked for, close to the live edge", as
   expect(unexpected(stage.errors)).toEqual([]);
 });
 
+staged("low-latency HLS with sound plays on without a pause", async (stage) => {
+  const server = await stage.server();
+  await withIpCamera(stage, server, "gate", "--aac");
+  const page = await stage.page("viewer", new URL("?play=hls", server.view));
+  await plays(page, "gate", "hls");
+  // What the start takes to come close to the live edge is over by then.
+  await page.waitForTimeout(8_000);
+  const seen = await page.evaluate(async (selector) => {
+    const video = document.querySelector(selector) as HTMLVideoElement & { readonly webkitAudioDecodedByteCount: number };
+    const before = { atS: video.currentTime, sound: video.webkitAudioDecodedByteCount, ms: performance.now() };
+    let pauses = 0;
+    for (const kind of ["waiting", "stalled", "pause"]) video.addEventListener(kind, () => (pauses += 1));
+    await new Promise((resolve) => setTimeout(resolve, 8_000));
+    const passedS = (performance.now() - before.ms) / 1_000;
+    return { pauses, pace: (video.currentTime - before.atS) / passedS, sound: video.webkitAudioDecodedByteCount - before.sound };
+  }, `${tile("gate")} video[data-shown=true]`);
+  console.log(`HLS with sound: ${seen.pauses} pauses in 8 s, ${seen.pace.toFixed(3)} s of video a second, ${seen.sound} bytes of sound decoded`);
+  expect(seen.sound).toBeGreaterThan(10_000);
+  expect(seen.pace).toBeGreaterThan(0.93);
+  // A busy machine may hold it up, and then it goes on by itself.
+  expect(seen.pauses).toBeLessThanOrEqual(1);
+  expect(unexpected(stage.errors)).toEqual([]);
+});
+
+staged("a camera with B-frames, which WebRTC has not, plays over HLS", async (stage) => {
+  const server = await stage.server();
+  await withIpCamera(stage, server, "gate", "--bframes", "2");
+  const page = await stage.page("viewer", server.view);
+  await plays(page, "gate", "hls", 30_000);
+  await page.waitForTimeout(4_000);
+  expect((await viewerStats(page)).cameras["gate"]?.fps).toBeGreaterThan(10);
+  expect(unexpected(stage.errors)).toEqual([]);
+});
+
 staged("a camera that is unplugged says so over its last picture, and plays again when it is back", async (stage) => {
   const server = await stage.server();
   const port = await freePort();

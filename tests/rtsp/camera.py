@@ -8,7 +8,8 @@ connections, and `clients N` whenever the number of its RTSP connections has cha
 from standard input, a line each: `freeze` (the connections stay, nothing more comes), `thaw`, `quit`.
 Ends when standard input does, so that no camera outlives its test.
 
-All who watch share one encoder, however many they are. Sound, where asked for, is AAC.
+All who watch share one encoder, however many they are. Sound, where asked for, is AAC: a tone in the even seconds
+of the clock, and silence in the odd ones.
 
 The clock: the two upper rows of blocks, 24 blocks a row, each `width // 24` pixels wide and high and
 either black (luma 16) or white (235), from the left, the highest bit first. 44 bits are Unix
@@ -112,11 +113,13 @@ class Feed:
             number += 1
             if self.camera.frozen:
                 continue
-            picture = self.camera.picture.at(time.time_ns() // 1_000_000, number)
+            now_ms = time.time_ns() // 1_000_000
+            picture = self.camera.picture.at(now_ms, number)
             if self.source.emit("push-buffer", Gst.Buffer.new_wrapped(picture)) != Gst.FlowReturn.OK:
                 return
             if self.sound:
-                self.sound.emit("push-buffer", Gst.Buffer.new_wrapped(self.camera.tone))
+                sound = self.camera.silence if now_ms // 1000 % 2 else self.camera.tone
+                self.sound.emit("push-buffer", Gst.Buffer.new_wrapped(sound))
 
 
 class Camera:
@@ -129,6 +132,7 @@ class Camera:
         # As long as a picture is shown; a whole number of periods at the usual fps.
         samples = range(RATE // self.fps)
         self.tone = struct.pack(f"<{len(samples)}f", *(0.2 * math.sin(math.tau * 480 * n / RATE) for n in samples))
+        self.silence = bytes(len(self.tone))
 
     def encoder(self):
         options = self.options

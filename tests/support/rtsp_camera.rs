@@ -101,6 +101,11 @@ pub fn clock(jpeg: &[u8], width: usize) -> Option<u64> {
     });
     let pixels = ffmpeg.wait_with_output().unwrap().stdout;
     writing.join().unwrap();
+    clock_of(&pixels, width)
+}
+
+/// The same of the luma of a picture's upper rows.
+pub fn clock_of(pixels: &[u8], width: usize) -> Option<u64> {
     let block = width / 24;
     let bit = |n: usize| {
         let (x, y) = (n % 24 * block + block / 2, n / 24 * block + block / 2);

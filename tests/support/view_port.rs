@@ -6,12 +6,16 @@ use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{Router, routing::get};
 use framecast::{
-    net::{self, Lifetime},
+    net::{
+        self, Lifetime,
+        webrtc::{Candidates, Port},
+    },
     relay::{CameraId, Clock, Limits, Producer, Publisher, Registry, Stamp, Transport},
     store::catalog::Catalog,
     view::{
         Rest, Setup, View, routes,
         stream::{Streams, stream},
+        whep::{self, Whep},
     },
     wire::jpeg,
 };
@@ -22,7 +26,7 @@ use tokio::{
     task::JoinHandle,
     time::timeout,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// Longer than anything here takes on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(10);
@@ -78,7 +82,7 @@ impl ViewPort {
                 .into()
         });
         let router = Router::new().route("/stream", get(stream)).with_state(streams.clone());
-        let router = router.merge(routes(rest));
+        let router = router.merge(routes(rest)).merge(whep_routes(&registry, &drain));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         tokio::spawn(net::serve_viewers(listener, router, lifetime.clone()));
@@ -126,6 +130,14 @@ impl ViewPort {
         read.unwrap_or_else(|_| panic!("{method} {path} is not answered in time")).unwrap();
         Answer::parse(&bytes)
     }
+}
+
+/// Those of viewers over WebRTC, on a UDP port of their own.
+pub fn whep_routes(registry: &Arc<Registry>, shutdown: &CancellationToken) -> Router {
+    let udp = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let candidates = Candidates::local(udp.local_addr().unwrap());
+    let port = Arc::new(Port::new(udp, candidates).unwrap());
+    whep::routes(Whep::new(registry.clone(), port, shutdown.clone(), TaskTracker::new()))
 }
 
 /// An HTTP answer, taken apart.

@@ -2,11 +2,14 @@
 //!
 //! Belongs here: both ends of a camera as cheaply as they can be had, and the link between. Does not: what is measured.
 
+mod hls;
 mod proxy;
 mod publishers;
+pub mod rtsp;
 mod senders;
 mod viewers;
 
+pub use hls::{Client, HlsViewer};
 pub use proxy::{Link, Proxy};
 pub use publishers::{Door, Publishers};
 pub use senders::Senders;

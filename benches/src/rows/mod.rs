@@ -7,6 +7,7 @@ mod ingest;
 mod joins;
 mod latency;
 mod memory;
+mod pull;
 mod redis;
 mod slow;
 mod thin;
@@ -41,6 +42,7 @@ pub const ROWS: &[(&str, Row)] = &[
     ("slow", slow::run),
     ("thin", thin::run),
     ("memory", memory::run),
+    ("pull", pull::run),
     ("latency", latency::run),
     ("redis", redis::run),
 ];

@@ -103,6 +103,7 @@ mod tests {
     use std::time::Duration;
 
     use bytes::Bytes;
+    use tokio::time::Instant;
 
     use super::*;
     use crate::relay::{
@@ -147,6 +148,35 @@ mod tests {
         assert_eq!(hls.muxers(), 1);
         tokio::time::sleep(Duration::from_secs(8)).await;
         assert_eq!((hls.muxers(), readers(&producer)), (0, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_camera_is_let_go_when_nobody_asks_and_who_comes_back_begins_with_what_is_now() {
+        let (producer, hls) = camera();
+        let muxer = hls.muxer(producer.camera());
+        muxer.wait(Duration::from_secs(1), playable).await.unwrap();
+        let before = muxer.look(window::Window::edge).0;
+        drop(muxer);
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        assert_eq!(readers(&producer), 1, "they may only be slow");
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        assert_eq!((hls.muxers(), readers(&producer)), (1, 0));
+
+        let back = Instant::now();
+        let muxer = hls.muxer(producer.camera());
+        muxer.wait(Duration::from_secs(1), playable).await.unwrap();
+        assert!(back.elapsed() < Duration::from_millis(10), "the newest key frame is there");
+        assert_eq!(readers(&producer), 1);
+        let shown: Vec<_> = muxer.look(|window| window.shown().map(|it| it.number).collect());
+        assert!(shown[0] >= before, "{shown:?} from {before} on");
+        assert_eq!(muxer.look(window::Window::discontinuities), 1);
+        assert!(
+            muxer.look(|window| window.segment(shown[0] - 1).is_some()),
+            "what was is still there"
+        );
+        let playlist = String::from_utf8(muxer.playlist().to_vec()).unwrap();
+        assert!(playlist.contains("DISCONTINUITY-SEQUENCE:1\n"), "{playlist}");
+        assert!(!playlist.contains("EXT-X-DISCONTINUITY\n"), "{playlist}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -3,22 +3,20 @@
 //! Belongs here: the task, its life, and waiting for what it makes. Does not: HTTP.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering::SeqCst},
-    },
+    future::pending,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use parking_lot::Mutex;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::{
     packager::{Packager, Piece},
     playlist,
-    sessions::Sessions,
+    sessions::{Sessions, gone_after},
     window::Window,
 };
 use crate::{
@@ -29,7 +27,7 @@ use crate::{
 /// A muxer that nobody has asked for anything for so long is freed.
 const LINGER: Duration = Duration::from_secs(30);
 
-/// Between two looks for viewers that have gone.
+/// Between two looks whether anybody is still there.
 const SWEEP: Duration = Duration::from_secs(1);
 
 /// What a camera's segments are asked of.
@@ -40,8 +38,26 @@ pub(super) struct Muxer {
     state: Mutex<State>,
     /// Grows whenever there is more to see; [`ENDED`] when there will not be.
     version: watch::Sender<u64>,
-    requests: AtomicUsize,
-    last_request: Mutex<tokio::time::Instant>,
+    requests: Mutex<Requests>,
+    /// A request came to a muxer that rests.
+    wake: Notify,
+}
+
+/// Who asks.
+#[derive(Debug)]
+struct Requests {
+    /// Being answered.
+    now: usize,
+    /// When the last one was.
+    last: tokio::time::Instant,
+    /// There were none for so long that the camera is not read.
+    rests: bool,
+}
+
+impl Requests {
+    fn none_for(&self, time: Duration) -> bool {
+        self.now == 0 && self.last.elapsed() >= time
+    }
 }
 
 const ENDED: u64 = u64::MAX;
@@ -59,7 +75,12 @@ pub(super) struct InUse(Arc<Muxer>);
 
 impl InUse {
     pub(super) fn new(muxer: Arc<Muxer>) -> Self {
-        muxer.requests.fetch_add(1, SeqCst);
+        let mut requests = muxer.requests.lock();
+        requests.now += 1;
+        if requests.rests {
+            muxer.wake.notify_one();
+        }
+        drop(requests);
         Self(muxer)
     }
 }
@@ -74,8 +95,9 @@ impl std::ops::Deref for InUse {
 
 impl Drop for InUse {
     fn drop(&mut self) {
-        *self.0.last_request.lock() = tokio::time::Instant::now();
-        self.0.requests.fetch_sub(1, SeqCst);
+        let mut requests = self.0.requests.lock();
+        requests.last = tokio::time::Instant::now();
+        requests.now -= 1;
     }
 }
 
@@ -96,8 +118,12 @@ impl Muxer {
             camera,
             state: Mutex::new(State { window, playlist: Bytes::new() }),
             version: watch::Sender::new(0),
-            requests: AtomicUsize::new(0),
-            last_request: Mutex::new(tokio::time::Instant::now()),
+            requests: Mutex::new(Requests {
+                now: 0,
+                last: tokio::time::Instant::now(),
+                rests: false,
+            }),
+            wake: Notify::new(),
         }
     }
 
@@ -134,10 +160,17 @@ impl Muxer {
 
     /// Whether nobody has asked for anything for long enough.
     pub(super) fn is_idle(&self) -> bool {
-        self.requests.load(SeqCst) == 0 && self.last_request.lock().elapsed() >= LINGER
+        self.requests.lock().none_for(LINGER)
     }
 
-    /// Makes segments until the camera is forgotten, its video cannot be written, or `is_needless` says
+    /// Whether the camera need not be read, from now on, until `wake` is notified.
+    fn rests(&self, target_s: u32) -> bool {
+        let mut requests = self.requests.lock();
+        requests.rests = requests.none_for(gone_after(target_s));
+        requests.rests
+    }
+
+    /// Makes segments, while anybody asks for them, until the camera is forgotten or `is_needless` says
     /// so, which is asked every second. Returns the longest group of pictures seen, in ticks.
     pub(super) async fn run(
         &self,
@@ -147,7 +180,7 @@ impl Muxer {
     ) -> i64 {
         let mut maker = Maker {
             muxer: self,
-            consumer: self.camera.watch_video(),
+            consumer: Some(self.camera.watch_video()),
             packager: Packager::new(target_s),
             generation: None,
             warned: None,
@@ -166,10 +199,17 @@ impl Muxer {
                 },
                 _ = tick.tick() => {
                     let target = self.look(|window| window.targets());
-                    self.sessions.sweep(target.map_or(target_s, |target| target.segment_s));
+                    let target_s = target.map_or(target_s, |target| target.segment_s);
+                    self.sessions.sweep(target_s);
                     if is_needless() {
                         break;
                     }
+                    if maker.consumer.is_some() && self.rests(target_s) {
+                        maker.rest();
+                    }
+                }
+                () = self.wake.notified() => {
+                    maker.consumer.get_or_insert_with(|| self.camera.watch_video());
                 }
             }
         }
@@ -185,7 +225,8 @@ impl Muxer {
 /// The task's own side.
 struct Maker<'a> {
     muxer: &'a Muxer,
-    consumer: VideoConsumer,
+    /// None while nobody asks: the camera is not kept connected for that.
+    consumer: Option<VideoConsumer>,
     packager: Packager,
     generation: Option<u64>,
     /// The generation that was last said to have no video that can be written.
@@ -197,14 +238,26 @@ impl Maker<'_> {
     /// Waits for the next unit, and takes all others that are there already before it tells anybody.
     /// False when the camera was forgotten. Cancel safe.
     async fn step(&mut self) -> Result<bool, BadTrack> {
-        let Some(next) = self.consumer.next().await else { return Ok(false) };
+        let Some(consumer) = &mut self.consumer else { return pending().await };
+        let Some(next) = consumer.next().await else { return Ok(false) };
         self.take(next)?;
-        while let Some(next) = self.consumer.next().now_or_never() {
+        while let Some(next) = self.consumer.as_mut().and_then(|it| it.next().now_or_never()) {
             let Some(next) = next else { return Ok(false) };
             self.take(next)?;
         }
         self.show();
         Ok(true)
+    }
+
+    /// Lets the camera go. Who comes back while this muxer lives finds a beginning, and not the video
+    /// of when they left.
+    fn rest(&mut self) {
+        self.consumer = None;
+        self.generation = None;
+        // What cannot be written is not missed.
+        let _ = self.packager.interrupt();
+        self.show();
+        self.muxer.state.lock().window.rest();
     }
 
     fn take(&mut self, NextUnit { unit, missed }: NextUnit) -> Result<(), BadTrack> {

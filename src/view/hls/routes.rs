@@ -16,6 +16,7 @@ use utoipa::IntoParams;
 use super::{
     muxer::Muxer,
     playlist::{self, Name},
+    sessions,
     start::{not_yet, started},
     window::{Found, Window},
 };
@@ -215,7 +216,7 @@ async fn answer_master(
     let token = if client.only_looks {
         String::from("none")
     } else {
-        muxer.sessions.invite(&client.name).map_err(at_capacity)?
+        muxer.sessions.invite(&client.name).await.map_err(at_capacity)?
     };
     let text = muxer.look(|window| playlist::master(window, &token));
     Ok(found(PLAYLIST, OF_THE_MOMENT, text.into()))
@@ -232,11 +233,12 @@ async fn answer_media(
         return Err(bad("query parameter _HLS_part: not without _HLS_msn"));
     }
     let muxer = started(rest, &camera).await?;
+    let pace = sessions::pace(target_s(&muxer), part.is_some());
     let seen = || {
         if client.only_looks {
             return Ok(());
         }
-        muxer.sessions.seen(session.as_deref(), &client.name).map_err(at_capacity)
+        muxer.sessions.seen(session.as_deref(), &client.name, pace).map_err(at_capacity)
     };
     seen()?;
     if let Some(msn) = msn {
@@ -295,8 +297,11 @@ fn bad(message: &str) -> ApiError {
 
 /// As long as the protocol lets a request wait: three target durations.
 fn patience(muxer: &Muxer) -> Duration {
-    let target = muxer.look(Window::targets).map_or(1, |targets| targets.segment_s);
-    Duration::from_secs(3 * u64::from(target))
+    Duration::from_secs(3 * u64::from(target_s(muxer)))
+}
+
+fn target_s(muxer: &Muxer) -> u32 {
+    muxer.look(Window::targets).map_or(1, |targets| targets.segment_s)
 }
 
 /// Whether the playlist has this segment, or this part of it or a later one.

@@ -137,6 +137,10 @@ impl Window {
             // A new beginning has a new clock: no date may go back for it.
             let wall_us = self.clock.wall_us(part.shown_at, unix_us).max(self.newest_us + 1000);
             self.newest_us = wall_us;
+            if self.is_discontinuous && self.hidden == self.segments.len() {
+                // Nothing that is shown stands before it.
+                self.discontinuities += 1;
+            }
             self.segments.push_back(Segment {
                 number: self.next_segment,
                 parts: Vec::new(),
@@ -167,6 +171,14 @@ impl Window {
         }
         self.hide();
         self.shed();
+    }
+
+    /// Playlists show nothing of what was any more; for a while it can still be had. What comes has to
+    /// [begin](Self::begin) anew.
+    pub(super) fn rest(&mut self) {
+        while self.hidden < self.segments.len() {
+            self.hide_one();
+        }
     }
 
     /// What is shown, oldest first; the last one may be in the making.

@@ -1,0 +1,273 @@
+//! What comes of the video of cameras that the server connects to, as players of others see it, from a
+//! camera's own encoder to their decoders.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail anywhere")]
+
+mod common;
+#[path = "support/pulled.rs"]
+mod pulled;
+#[path = "support/rtsp_camera.rs"]
+mod rtsp_camera;
+
+use std::{path::Path, process::Stdio, time::Duration, time::Instant};
+
+use common::{Relay, error, post};
+use framecast::relay::LinkState;
+use pulled::{door, relay, still, streaming, wait_for};
+use rtsp_camera::{RtspCamera, clock, clock_of, now_ms};
+use serde_json::json as object;
+use tokio::process::Command;
+
+const WIDTH: usize = 640;
+/// Rows of the picture that have the clock.
+const ROWS: usize = 2 * (WIDTH / 24);
+
+/// What ffmpeg says to every fragmented MP4 over HLS, as it reads the initialization section before each
+/// segment.
+const USUAL: [&str; 2] = ["Found duplicated MOOV Atom. Skipped it", "Last message repeated"];
+
+/// What the program wrote. It must have nothing to complain of, not even a warning.
+async fn run(program: &str, args: &[&str]) -> Vec<u8> {
+    let output = Command::new(program)
+        .args(["-v", "warning"])
+        .args(args)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let output = tokio::time::timeout(Duration::from_secs(60), output).await.unwrap();
+    let output = output.unwrap_or_else(|error| panic!("this test needs {program}: {error}"));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let is_usual = |line: &str| USUAL.iter().any(|usual| line.contains(usual));
+    assert!(said.lines().all(is_usual), "{program} {args:?}: {said}");
+    assert!(output.status.success());
+    output.stdout
+}
+
+/// Some seconds of the camera's HLS as ffmpeg took them, times and all.
+struct Recording {
+    folder: tempfile::TempDir,
+}
+
+/// One packet of a [`Recording`].
+#[derive(Debug)]
+struct Packet {
+    is_video: bool,
+    pts: f64,
+    dts: f64,
+}
+
+impl Recording {
+    async fn of(relay: &Relay, seconds: u32) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("http://{}/hls/cam_door/index.m3u8", relay.view);
+        let recording = Self { folder };
+        let (seconds, file) = (seconds.to_string(), recording.file());
+        // Not "-v error" alone: times that go back are a warning of the muxer's.
+        let args = ["-i", &url, "-t", &seconds, "-map", "0", "-c", "copy", "-f", "mpegts", &file];
+        run("ffmpeg", &args).await;
+        recording
+    }
+
+    fn file(&self) -> String {
+        Path::new(self.folder.path()).join("recording.ts").to_str().unwrap().to_owned()
+    }
+
+    async fn codecs(&self) -> Vec<String> {
+        let args = ["-show_entries", "stream=codec_name", "-of", "csv=p=0", &self.file()];
+        let text = String::from_utf8(run("ffprobe", &args).await).unwrap();
+        // Those of the program, an empty line, those of the file.
+        let streams = text.trim_end().rsplit("\n\n").next().unwrap_or_default();
+        streams.lines().map(str::to_owned).collect()
+    }
+
+    async fn packets(&self) -> Vec<Packet> {
+        let entries = "packet=codec_type,pts_time,dts_time";
+        let args = ["-show_entries", entries, "-of", "csv=p=0", &self.file()];
+        let text = String::from_utf8(run("ffprobe", &args).await).unwrap();
+        let packet = |line: &str| {
+            let mut cells = line.split(',');
+            let is_video = cells.next().unwrap() == "video";
+            let mut time = || cells.next().unwrap().parse().unwrap();
+            Packet { is_video, pts: time(), dts: time() }
+        };
+        let is_packet = |line: &&str| line.starts_with("video,") || line.starts_with("audio,");
+        text.lines().filter(is_packet).map(packet).collect()
+    }
+
+    /// When each picture is shown and what its clock says: the same but for its beginning, and growing.
+    async fn clocks(&self) -> Vec<(f64, u64)> {
+        let crop = format!("crop={WIDTH}:{ROWS}:0:0");
+        let args = ["-i", &self.file(), "-map", "0:v", "-fps_mode", "passthrough", "-vf", &crop];
+        let times = ["-enc_time_base", "-1"];
+        let raw = ["-f", "rawvideo", "-pix_fmt", "gray", "-"];
+        let pixels = run("ffmpeg", &[&args[..], &times, &raw].concat()).await;
+        let clocks = pixels.chunks(WIDTH * ROWS).map(|picture| clock_of(picture, WIDTH).unwrap());
+        let packets = self.packets().await;
+        let mut shown: Vec<_> = packets.iter().filter(|it| it.is_video).map(|it| it.pts).collect();
+        shown.sort_unstable_by(f64::total_cmp);
+        let clocks: Vec<_> = clocks.collect();
+        assert_eq!(clocks.len(), shown.len(), "every picture can be decoded");
+        let pictures: Vec<_> = shown.into_iter().zip(clocks).collect();
+        // However late a busy machine's camera makes them.
+        let (begun, first) = pictures[0];
+        for (shown, clock) in &pictures {
+            let passed = (*clock as f64 - first as f64) / 1000.0;
+            assert!(
+                (shown - begun - passed).abs() < 0.08,
+                "not in the camera's time: {pictures:?}"
+            );
+        }
+        assert!(pictures.is_sorted_by_key(|(_, clock)| *clock), "not in order: {pictures:?}");
+        pictures
+    }
+
+    /// When a tone begins behind silence.
+    async fn tones(&self) -> Vec<f64> {
+        const RATE: usize = 48_000;
+        const STEP: usize = RATE / 200;
+        let args = ["-i", &self.file(), "-map", "0:a", "-f", "f32le", "-ac", "1", "-"];
+        let samples = run("ffmpeg", &args).await;
+        let samples: Vec<_> =
+            samples.chunks_exact(4).map(|it| f32::from_le_bytes(it.try_into().unwrap())).collect();
+        let first = self.packets().await.iter().find(|packet| !packet.is_video).unwrap().pts;
+        let loud: Vec<_> =
+            samples.chunks(STEP).map(|step| step.iter().any(|it| it.abs() > 0.1)).collect();
+        let is_beginning =
+            |at: &usize| *at >= 40 && loud[*at] && !loud[*at - 40..*at].iter().any(|loud| *loud);
+        let beginnings = (0..loud.len()).filter(is_beginning);
+        beginnings.map(|at| first + (at * STEP) as f64 / RATE as f64).collect()
+    }
+}
+
+async fn master(relay: &Relay) -> String {
+    let answer = relay.get("/hls/cam_door/index.m3u8").await;
+    assert_eq!(answer.status(), 200);
+    answer.text().await.unwrap()
+}
+
+/// What a viewer over WebRTC is told.
+async fn refusal_of_whep(relay: &Relay) -> String {
+    let url = format!("http://{}/whep/door", relay.view);
+    let offer = "v=0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\n";
+    let answer = post(&url, "application/sdp", offer).await;
+    assert_eq!(answer.status(), 415);
+    answer.text().await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn over_udp_pictures_come_and_a_camera_that_goes_is_missed_and_found_again() {
+    let mut rtsp = RtspCamera::start(&[]);
+    let relay = relay().await;
+    let settings = object!({"rtsp_transport": "udp", "on_demand": false});
+    let camera = door(&relay, &rtsp.url, settings).await;
+    streaming(&camera).await;
+    let taken = clock(&still(&relay).await, WIDTH).expect("a clock in the picture");
+    assert!(now_ms().abs_diff(taken) < 5000, "an old picture");
+
+    rtsp.tell("freeze");
+    let frozen = Instant::now();
+    let failed = wait_for(&camera, |now| now.state == LinkState::Waiting).await;
+    let took = frozen.elapsed().as_secs_f64();
+    assert!((4.5..7.0).contains(&took), "{took} s");
+    assert_eq!(failed.last_error.unwrap().code, "stalled");
+    rtsp.tell("thaw");
+    assert_eq!(streaming(&camera).await.reconnects, 1);
+
+    let (url, killed) = (rtsp.url.clone(), Instant::now());
+    drop(rtsp);
+    wait_for(&camera, |now| now.state == LinkState::Waiting).await;
+    let took = killed.elapsed();
+    assert!(took < Duration::from_secs(6), "{took:?}");
+    let _rtsp = RtspCamera::again(&url, &["--size", "320x240"]);
+    let returned = Instant::now();
+    streaming(&camera).await;
+    assert!(returned.elapsed() < Duration::from_secs(5), "{:?}", returned.elapsed());
+    assert!(clock(&still(&relay).await, 320).is_some());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sound_comes_with_the_pictures_that_it_belongs_to() {
+    let rtsp = RtspCamera::start(&["--aac"]);
+    let relay = relay().await;
+    door(&relay, &rtsp.url, object!({})).await;
+    assert!(master(&relay).await.contains(",mp4a.40.2\""));
+    let recording = Recording::of(&relay, 8).await;
+    assert_eq!(recording.codecs().await, ["h264", "aac"]);
+    let packets = recording.packets().await;
+    for is_video in [true, false] {
+        let these = packets.iter().filter(|packet| packet.is_video == is_video);
+        let dts: Vec<_> = these.map(|packet| packet.dts).collect();
+        assert!(dts.windows(2).all(|pair| pair[0] < pair[1]), "{dts:?}");
+        assert!(dts[dts.len() - 1] - dts[0] > 6.0, "{dts:?}");
+    }
+    // The tone begins with the even seconds of the clock in the picture.
+    let clocks = recording.clocks().await;
+    let begins = |pair: &&[(f64, u64)]| {
+        (pair[0].1 / 1000 + 1, pair[1].1 / 1000 % 2) == (pair[1].1 / 1000, 0)
+    };
+    let seen: Vec<_> = clocks.windows(2).filter(begins).map(|pair| pair[1].0).collect();
+    let heard = recording.tones().await;
+    assert!(seen.len() >= 3 && heard.len() >= 2, "{seen:?} {heard:?}");
+    let late = |heard: &f64| {
+        let nearest =
+            seen.iter().map(|seen| heard - seen).min_by(|a, b| a.abs().total_cmp(&b.abs()));
+        nearest.unwrap()
+    };
+    let mut late: Vec<_> = heard.iter().map(late).collect();
+    println!("sound behind its pictures, in s: {late:?}");
+    // The middle one: a camera on a busy machine stumbles, and its sound goes by the count of samples.
+    late.sort_unstable_by(f64::total_cmp);
+    assert!(late[late.len() / 2].abs() < 0.05, "{late:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn h265_plays_over_hls_and_the_other_outputs_say_that_it_does() {
+    let rtsp = RtspCamera::start(&["--codec", "h265", "--fps", "10"]);
+    let relay = relay().await;
+    door(&relay, &rtsp.url, object!({})).await;
+    let master = master(&relay).await;
+    assert!(master.contains("CODECS=\"hvc1."), "{master}");
+    let recording = Recording::of(&relay, 4).await;
+    assert_eq!(recording.codecs().await, ["hevc"]);
+    assert!(recording.clocks().await.len() > 10);
+
+    let refused = refusal_of_whep(&relay).await;
+    assert!(
+        refused.contains("unsupported_codec") && refused.contains("plays over HLS"),
+        "{refused}"
+    );
+    for path in ["frame.jpg", "stream.mjpeg"] {
+        let answer = relay.get(&format!("/api/cameras/door/{path}")).await;
+        assert_eq!(error(answer).await, (415, "unsupported_codec".to_owned()), "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn b_frames_play_over_hls_in_their_order_and_webrtc_says_that_they_do() {
+    let rtsp = RtspCamera::start(&["--bframes", "2"]);
+    let relay = relay().await;
+    door(&relay, &rtsp.url, object!({})).await;
+    let recording = Recording::of(&relay, 5).await;
+    let packets = recording.packets().await;
+    assert!(packets.windows(2).all(|pair| pair[0].dts < pair[1].dts), "{packets:?}");
+    assert!(packets.iter().all(|packet| packet.pts >= packet.dts), "{packets:?}");
+    assert!(packets.windows(2).any(|pair| pair[1].pts < pair[0].pts), "no B-frames");
+    assert!(recording.clocks().await.len() > 60);
+
+    let refused = refusal_of_whep(&relay).await;
+    assert!(refused.contains("B-frames") && refused.contains("plays over HLS"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_camera_is_left_15_s_after_it_is_known_that_nobody_watches_over_hls_any_more() {
+    let rtsp = RtspCamera::start(&[]);
+    let relay = relay().await;
+    let camera = door(&relay, &rtsp.url, object!({})).await;
+    master(&relay).await;
+    let asked = Instant::now();
+    wait_for(&camera, |now| now.state == LinkState::Standby).await;
+    // Three target durations, which are 2 s while nothing is known of the camera, and 15 s.
+    let took = asked.elapsed().as_secs_f64();
+    assert!((20.5..24.0).contains(&took), "{took} s");
+    common::until(|| rtsp.clients() == 0).await;
+}
