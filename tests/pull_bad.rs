@@ -6,6 +6,7 @@ mod common;
 
 use std::{
     net::SocketAddr,
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
@@ -65,8 +66,8 @@ const SDP: &str = "v=0\r\no=- 0 0 IN IP4 0.0.0.0\r\ns=x\r\nt=0 0\r\na=control:*\
     m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=control:trackID=0\r\n\
     a=fmtp:96 packetization-mode=1;sprop-parameter-sets=Z0LAHtkDxWhAAAADAEAAAAwDxYuS,aMuMsg==\r\n";
 
-/// Plays like a camera, and then says something else.
-async fn plays_garbage(mut stream: TcpStream) {
+/// Answers like a camera until it is to play, and leaves the rest to the caller.
+async fn plays(mut stream: TcpStream) -> TcpStream {
     while let Some(request) = head(&mut stream).await {
         let cseq = request.lines().find(|line| line.starts_with("CSeq")).unwrap().to_owned();
         let (more, body) = match request.split(' ').next().unwrap() {
@@ -84,10 +85,15 @@ async fn plays_garbage(mut stream: TcpStream) {
         let answer = format!("RTSP/1.0 200 OK\r\n{cseq}\r\n{more}\r\n{body}");
         stream.write_all(answer.as_bytes()).await.unwrap();
         if request.starts_with("PLAY") {
-            let garbage: Vec<u8> = (0..=255).cycle().take(1 << 20).collect();
-            let _ = stream.write_all(&garbage).await;
+            break;
         }
     }
+    stream
+}
+
+async fn plays_garbage(stream: TcpStream) {
+    let garbage: Vec<u8> = (0..=255).cycle().take(1 << 20).collect();
+    let _ = plays(stream).await.write_all(&garbage).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -97,6 +103,75 @@ async fn garbage_after_play_ends_the_connection_and_nothing_else() {
     let error = refused(&relay, "rtsp", server(plays_garbage).await).await;
     assert_eq!(error["code"], "bad_stream", "{error}");
     steady.undisturbed().await;
+}
+
+/// What a server has got rid of in all.
+static SENT: AtomicUsize = AtomicUsize::new(0);
+
+/// Sends this again and again, a quarter of a MiB at a time, until nobody takes it, which is soon.
+async fn floods(stream: &mut TcpStream, bytes: &[u8]) {
+    let block = bytes.repeat((256 << 10) / bytes.len());
+    while stream.write_all(&block).await.is_ok() {
+        assert!(SENT.fetch_add(block.len(), Relaxed) < 1 << 30, "1 GiB was taken");
+    }
+}
+
+const HUGE: &[u8] = b"RTSP/1.0 200 OK\r\nCSeq: 1\r\nContent-Length: 2147483648\r\n\r\n";
+
+/// One packet of RTP of 1 KiB: a piece of a picture whose last piece never comes (RFC 6184, 5.8).
+fn endless_piece() -> Vec<u8> {
+    let mut packet = vec![b'$', 0, 4, 0, 0x80, 96];
+    packet.resize(4 + 1024, 0);
+    packet[16..18].copy_from_slice(&[0x7C, 0x05]);
+    packet
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_never_ends_over_rtsp_is_cut_off_and_takes_no_memory_while_others_go_on() {
+    let relay = relay().await;
+    let steady = relay.steady("steady").await;
+    let endless = server(|mut stream| async move {
+        let _ = head(&mut stream).await;
+        let _ = stream.write_all(b"RTSP/1.0 200 OK\r\n").await;
+        floods(&mut stream, b"X-More: and more\r\n").await;
+    });
+    let huge = server(|mut stream| async move {
+        let _ = head(&mut stream).await;
+        let _ = stream.write_all(HUGE).await;
+        floods(&mut stream, b"zero").await;
+    });
+    let later = server(|stream| async move {
+        let mut stream = plays(stream).await;
+        let _ = stream.write_all(HUGE).await;
+        floods(&mut stream, b"zero").await;
+    });
+    let cases = [
+        (endless.await, "a header of more than 16 KiB"),
+        (huge.await, "a message of more than 256 KiB"),
+        (later.await, "a message of more than 256 KiB"),
+    ];
+    let before = memory();
+    for (addr, words) in cases {
+        SENT.store(0, Relaxed);
+        let (error, ()) = tokio::join!(refused(&relay, "rtsp", addr), steady.undisturbed());
+        assert_eq!(error["code"], "bad_stream", "{error}");
+        assert!(error["message"].as_str().unwrap().contains(words), "{error}");
+        // What the system's buffers hold, on both sides.
+        let sent = SENT.load(Relaxed);
+        assert!(sent < 16 << 20, "{words}: {sent} bytes were taken");
+    }
+    let grown = memory().saturating_sub(before);
+    println!("cut off messages: {} KiB more memory", grown >> 10);
+    assert!(grown < 6 << 20, "{grown} bytes");
+
+    let picture = server(|stream| async move {
+        floods(&mut plays(stream).await, &endless_piece()).await;
+    });
+    let (error, ()) = tokio::join!(refused(&relay, "rtsp", picture.await), steady.undisturbed());
+    assert!(error["message"].as_str().unwrap().contains("8 MiB without a whole picture"), "{error}");
+    let grown = memory().saturating_sub(before);
+    println!("and an endless picture: {} KiB", grown >> 10);
+    assert!(grown < 32 << 20, "{grown} bytes");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -167,6 +167,7 @@ impl Keeper {
             let Err(failure) = self.connection(source).await else {
                 // Somebody else publishes the camera now.
                 self.sink.producer = None;
+                self.backoff.left();
                 continue;
             };
             let mut asked = self.link().wish();
@@ -236,6 +237,7 @@ impl Keeper {
     /// Not connected, on purpose.
     fn rest(&mut self, state: LinkState, reason: &str) {
         self.sink.close(reason);
+        self.backoff.left();
         self.status.next_retry_us = None;
         if state == LinkState::Stopped {
             self.status.last_error = None;
