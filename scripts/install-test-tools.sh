@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the programs that the tests use and that are missing: a Redis server, Chromium, ffmpeg, curl,
+# Installs the programs that the tests use and that are missing: a Redis server, Chromium, ffmpeg, curl, OpenSSL,
 # and GStreamer's RTSP server with what it needs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -27,6 +27,7 @@ need() { # need PACKAGE WHAT PROGRAM..., of which one is enough
 need redis-server 'Redis server' redis-server
 need ffmpeg 'ffmpeg' ffmpeg
 need curl 'curl' curl
+need openssl 'OpenSSL' openssl
 if [ -n "${CHROMIUM_BIN:-}" ]; then
   [ -x "$CHROMIUM_BIN" ] || { echo "CHROMIUM_BIN=$CHROMIUM_BIN is no program" >&2; exit 1; }
 else

@@ -8,6 +8,7 @@ mod common;
 mod rtsp_camera;
 
 use std::{
+    net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -16,6 +17,10 @@ use common::{Relay, error, json, post};
 use framecast::relay::{Camera, Codec, LinkState, LinkStatus};
 use rtsp_camera::{PATIENCE, RtspCamera, clock, now_ms};
 use serde_json::{Value, json as object};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+};
 
 async fn relay() -> Relay {
     Relay::with_flags(&["--data-dir", "off"]).await
@@ -254,6 +259,68 @@ async fn a_camera_that_freezes_is_left_after_5_s_and_is_back_when_it_thaws() {
     assert_eq!(failed.last_error.unwrap().code, "stalled");
     rtsp.tell("thaw");
     assert_eq!(streaming(&camera).await.reconnects, 1);
+}
+
+/// A port where the camera at `to` says that it is at another address, as one behind a forwarded port does.
+async fn elsewhere(to: SocketAddr) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut outer, _)) = listener.accept().await {
+            let mut inner = TcpStream::connect(to).await.unwrap();
+            tokio::spawn(async move {
+                let (mut from_camera, mut to_camera) = inner.split();
+                let (mut asked, mut answer) = outer.split();
+                let answers = async {
+                    loop {
+                        let mut head = Vec::new();
+                        while !head.ends_with(b"\r\n\r\n") {
+                            head.push(from_camera.read_u8().await?);
+                        }
+                        let head = String::from_utf8(head).unwrap();
+                        let line = head.lines().find(|line| line.starts_with("Content-Base:"));
+                        let Some(line) = line else {
+                            answer.write_all(head.as_bytes()).await?;
+                            continue;
+                        };
+                        assert!(line.starts_with("Content-Base: rtsp://127.0.0.1:"), "{line}");
+                        let other = "Content-Base: rtsp://192.0.2.7:554/stream1/";
+                        answer.write_all(head.replace(line, other).as_bytes()).await?;
+                        return tokio::io::copy(&mut from_camera, &mut answer).await;
+                    }
+                };
+                let _ = tokio::join!(answers, tokio::io::copy(&mut asked, &mut to_camera));
+            });
+        }
+    });
+    addr
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_camera_that_names_another_address_as_its_own_is_asked_where_it_was_found() {
+    let rtsp = RtspCamera::start(&["--user", "admin", "--password", "hunter2", "--aac"]);
+    let there = elsewhere(rtsp.url.split('/').nth(2).unwrap().parse().unwrap()).await;
+    let relay = relay().await;
+    let url = format!("rtsp://admin:hunter2@{there}/stream1");
+    let body = object!({"source": {"type": "rtsp", "url": url}});
+    let found = tell(&relay, "/api/camera-test", body).await;
+    let found = (&found["found"]["codec"], &found["found"]["audio"]);
+    assert_eq!(found, (&"h264".into(), &"mp4a.40.2".into()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn video_over_udp_comes_on_the_librarys_own_connection() {
+    let rtsp = RtspCamera::start(&[]);
+    let relay = relay().await;
+    let source = object!({"type": "rtsp", "url": rtsp.url});
+    let body = object!({"source": source, "rtsp_transport": "udp"});
+    let found = tell(&relay, "/api/camera-test", body).await;
+    assert_eq!(found["found"]["codec"], "h264", "{found}");
+    let gone = rtsp.url.clone();
+    drop(rtsp);
+    let body = object!({"source": {"type": "rtsp", "url": gone}, "rtsp_transport": "udp"});
+    let told = tell(&relay, "/api/camera-test", body).await;
+    assert_eq!(told["error"]["code"], "refused", "{told}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -146,7 +146,8 @@ fn endless_picture() -> impl FnMut() -> Vec<u8> {
         let piece = pieces.next().unwrap();
         let kind = if piece == 0 { 0x85 } else { 0x05 };
         let [high, low] = piece.to_be_bytes();
-        let mut packet = vec![b'$', 0, 16, 0, 0x80, 96, high, low, 0, 0, 0, 0, 0, 0, 0, 1, 0x7C, kind];
+        let mut packet =
+            vec![b'$', 0, 16, 0, 0x80, 96, high, low, 0, 0, 0, 0, 0, 0, 0, 1, 0x7C, kind];
         packet.resize(4 + (16 << 8), 0);
         packet
     }
@@ -195,7 +196,10 @@ async fn what_never_ends_over_rtsp_is_cut_off_and_takes_no_memory_while_others_g
         floods(&mut plays(stream).await, endless_picture()).await;
     });
     let (error, ()) = tokio::join!(refused(&relay, "rtsp", picture.await), steady.undisturbed());
-    assert!(error["message"].as_str().unwrap().contains("8 MiB without a whole picture"), "{error}");
+    assert!(
+        error["message"].as_str().unwrap().contains("8 MiB without a whole picture"),
+        "{error}"
+    );
     let more = grown(before);
     println!("and an endless picture: {} KiB", more >> 10);
     assert!(more < 24 << 20, "{more} bytes");

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail anywhere")]
 
+#[path = "support/binary.rs"]
+mod binary;
 mod common;
 #[path = "support/rtsp_camera.rs"]
 mod rtsp_camera;
@@ -10,10 +12,11 @@ mod tls_proxy;
 
 use std::net::SocketAddr;
 
+use binary::{FREE, Server, framecast};
 use common::{Relay, json, post};
 use rtsp_camera::{PATIENCE, RtspCamera, clock, now_ms};
 use serde_json::{Value, json as object};
-use tls_proxy::TlsProxy;
+use tls_proxy::{Authority, TlsProxy};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpListener,
@@ -96,6 +99,33 @@ async fn another_certificate_than_the_one_that_was_named_is_not_trusted() {
     assert_eq!(shown.replace(':', "").to_lowercase(), other.fingerprint);
     assert!(error["message"].as_str().unwrap().contains("another certificate"), "{error}");
     assert_eq!(rtsp.most_clients(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_certificate_that_the_system_trusts_needs_no_fingerprint_but_the_right_name() {
+    let rtsp = RtspCamera::start(&[]);
+    let authority = Authority::new();
+    let right = TlsProxy::with(addr(&rtsp), authority.signs("127.0.0.1")).await;
+    let wrong = TlsProxy::with(addr(&rtsp), authority.signs("camera.example")).await;
+    let dir = tempfile::tempdir().unwrap();
+    let trusted = dir.path().join("trusted.pem");
+    std::fs::write(&trusted, &authority.pem).unwrap();
+    let mut command = framecast(&FREE);
+    let server = Server::start({
+        command.env("SSL_CERT_FILE", trusted);
+        command
+    });
+    server.addr("framecast capture page  ");
+    let url = format!("http://{}/api/camera-test", server.addr("framecast viewer page   "));
+    let tried = async |proxy: &TlsProxy| {
+        let source = source("rtsp", &format!("rtsps://{}/stream1", proxy.addr), &Value::Null);
+        json(post(&url, "", source.to_string()).await).await
+    };
+    let found = tried(&right).await;
+    assert_eq!(found["found"]["codec"], "h264", "{found}");
+    let told = tried(&wrong).await;
+    assert_eq!(told["error"]["code"], "untrusted", "{told}");
+    assert!(told["error"]["message"].as_str().unwrap().contains("is for another name"), "{told}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -77,7 +77,8 @@ pub async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
     };
     let check = Check { expected, roots, provider: provider.clone(), seen: OnceLock::new() };
     let check = Arc::new(check);
-    let versions = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let versions =
+        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let config = versions.map_err(|_| TlsError::Handshake)?.dangerous();
     let config = config.with_custom_certificate_verifier(check.clone()).with_no_client_auth();
     let name = ServerName::try_from(host.to_owned()).or_else(|_| ServerName::try_from(NOBODY));
@@ -98,7 +99,9 @@ async fn roots(provider: &Arc<CryptoProvider>) -> Option<Arc<WebPkiServerVerifie
         });
         let read = read.await.ok().flatten();
         if read.is_none() {
-            tracing::warn!("this system has no certificates of authorities: install ca-certificates");
+            tracing::warn!(
+                "this system has no certificates of authorities: install ca-certificates"
+            );
         }
         read
     };

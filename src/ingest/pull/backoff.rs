@@ -53,8 +53,8 @@ impl Backoff {
         }
     }
 
-    /// It refused the login, which only a person can mend; how long to wait now. Cameras lock out who
-    /// tries more often.
+    /// It refused the login, or its certificate is not trusted, which only a person can mend; how long to
+    /// wait now. Cameras lock out who tries more often.
     pub(super) fn refused(&mut self) -> Duration {
         self.failed();
         LONGEST

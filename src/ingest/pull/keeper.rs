@@ -171,10 +171,9 @@ impl Keeper {
                 continue;
             };
             let mut asked = self.link().wish();
-            let wait = if failure.code == "unauthorized" {
-                self.backoff.refused()
-            } else {
-                self.backoff.failed()
+            let wait = match failure.code {
+                "unauthorized" | "untrusted" => self.backoff.refused(),
+                _ => self.backoff.failed(),
             };
             if let Some(unsaid) = self.lines.event() {
                 let camera = self.sink.camera.id();

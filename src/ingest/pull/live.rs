@@ -79,7 +79,9 @@ impl Live {
         let pinned = pinned.map_err(|error| words::refused(&error))?;
         Ok(match dial.source.protocol {
             Protocol::Mjpeg => Wire::Mjpeg(Box::new(Mjpeg::connect(dial, pinned).await?)),
-            Protocol::Rtsp { udp } => Wire::Rtsp(Box::new(Rtsp::connect(dial, &pinned, udp).await?)),
+            Protocol::Rtsp { udp } => {
+                Wire::Rtsp(Box::new(Rtsp::connect(dial, &pinned, udp).await?))
+            }
         })
     }
 

@@ -6,9 +6,8 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use retina::{
     client::{
-        Credentials, Demuxed, InitialTimestampPolicy, PlayOptions, Session,
-        SessionOptions, SetupOptions, Stream, TcpTransportOptions, TeardownPolicy, Transport,
-        UdpTransportOptions,
+        Credentials, Demuxed, InitialTimestampPolicy, PlayOptions, Session, SessionOptions,
+        SetupOptions, Stream, TcpTransportOptions, TeardownPolicy, Transport, UdpTransportOptions,
     },
     codec::{AudioFrame, CodecItem, FrameFormat, ParametersRef, VideoFrame},
 };
@@ -293,7 +292,9 @@ fn failure(error: &retina::Error, source: &Source, tunnel: &mut Tunnel) -> Failu
 /// Of a connection that was there.
 fn broken(error: &retina::Error, tunnel: &mut Tunnel) -> Failure {
     // Without a tunnel the library tells what it was only in its text, which must not be shown.
-    let cut = || ["reading from RTSP", "writing to RTSP"].iter().any(|cut| error.to_string().contains(cut));
+    let cut = || {
+        ["reading from RTSP", "writing to RTSP"].iter().any(|cut| error.to_string().contains(cut))
+    };
     match tunnel.ended() {
         Some(failure) => failure,
         None if cut() => words::broken(),

@@ -80,7 +80,11 @@ impl Tunnel {
     }
 }
 
-async fn pass(listener: TcpListener, camera: Box<dyn Stream>, between: Arc<AtomicUsize>) -> Failure {
+async fn pass(
+    listener: TcpListener,
+    camera: Box<dyn Stream>,
+    between: Arc<AtomicUsize>,
+) -> Failure {
     let Ok((library, _)) = listener.accept().await else { return words::broken() };
     // Nobody else gets in.
     drop(listener);
@@ -99,7 +103,9 @@ async fn pass(listener: TcpListener, camera: Box<dyn Stream>, between: Arc<Atomi
             let bytes = match from_camera.read(&mut buffer).await {
                 Ok(0) => return words::ended(),
                 Ok(count) => &buffer[..count],
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return words::ended(),
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    return words::ended();
+                }
                 Err(_) => return words::broken(),
             };
             if let Err(unfit) = framing.take(bytes) {

@@ -87,7 +87,9 @@ pub(super) fn unfit(unfit: Unfit) -> Failure {
         Unfit::NotRtsp => garbage("RTSP"),
         Unfit::LongHead | Unfit::LongBody => Failure::new(
             "bad_stream",
-            format!("the camera sends {unfit}, which is not taken: restart it, or check the address"),
+            format!(
+                "the camera sends {unfit}, which is not taken: restart it, or check the address"
+            ),
         ),
     }
 }
@@ -137,7 +139,10 @@ pub(super) fn of_tls(error: &TlsError, url: &SourceUrl) -> Failure {
 
 /// RTP would go beside the encrypted connection.
 pub(super) fn no_tls_over_udp() -> Failure {
-    Failure::new("unsupported", "rtsps brings the media in its own connection: set rtsp_transport to tcp")
+    Failure::new(
+        "unsupported",
+        "rtsps brings the media in its own connection: set rtsp_transport to tcp",
+    )
 }
 
 /// A login is asked for where a redirect led to.

@@ -81,12 +81,7 @@ async fn what_was_set_is_there_after_a_restart_to_the_last_field() {
     assert!(changes.borrow_and_update().contains_key("door"));
     let fingerprint = "0123456789abcdef".repeat(4).parse().ok();
     let encrypted = Address { fingerprint, ..address("https://cam/") };
-    set(
-        &catalog,
-        "web",
-        Settings { source: Source::Mjpeg(encrypted), ..rtsp("rtsp://a") },
-    )
-    .await;
+    set(&catalog, "web", Settings { source: Source::Mjpeg(encrypted), ..rtsp("rtsp://a") }).await;
     set(&catalog, "push", Settings::default()).await;
 
     let again = reopen(dir.path(), catalog).await;

@@ -208,7 +208,8 @@ fn login(fields: Fields<'_>, rtsp: bool, before: Option<&Address>) -> Result<Log
     match fields.text("tls_fingerprint")? {
         Given::Absent => {}
         Given::Is(text) if !text.trim().is_empty() => {
-            let why = |error: BadFingerprint| bad(format!("source.tls_fingerprint must be {error}"));
+            let why =
+                |error: BadFingerprint| bad(format!("source.tls_fingerprint must be {error}"));
             login.fingerprint = Given::Is(text.parse().map_err(why)?);
         }
         _ => login.fingerprint = Given::Null,
