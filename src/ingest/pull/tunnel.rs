@@ -124,3 +124,102 @@ async fn pass(
         never = requests => never,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::{
+        io::{DuplexStream, duplex},
+        net::TcpStream,
+    };
+
+    use super::*;
+
+    const ANSWER: &[u8] = b"RTSP/1.0 404 Not Found\r\nCSeq: 1\r\n\r\n";
+
+    async fn tunnel() -> (DuplexStream, SocketAddr, Tunnel) {
+        let (camera, near) = duplex(AT_A_TIME);
+        let (addr, tunnel) = Tunnel::open(Box::new(near)).await.unwrap();
+        (camera, addr, tunnel)
+    }
+
+    /// All that comes until the end.
+    async fn rest(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let _ = stream.read_to_end(&mut bytes).await;
+        bytes
+    }
+
+    #[tokio::test]
+    async fn one_is_let_in_and_nobody_after() {
+        let (mut camera, addr, mut tunnel) = tunnel().await;
+        let asked = tunnel.with(async {
+            let mut library = TcpStream::connect(addr).await.unwrap();
+            library.write_all(b"OPTIONS").await.unwrap();
+            let mut asked = [0; 7];
+            camera.read_exact(&mut asked).await.unwrap();
+            assert!(TcpStream::connect(addr).await.is_err(), "the port is closed");
+            asked
+        });
+        assert_eq!(&asked.await, b"OPTIONS");
+    }
+
+    #[tokio::test]
+    async fn what_a_camera_says_before_it_closes_is_passed_on_and_then_the_end() {
+        let (mut camera, addr, mut tunnel) = tunnel().await;
+        let heard = tunnel.with(async {
+            let mut library = TcpStream::connect(addr).await.unwrap();
+            camera.write_all(ANSWER).await.unwrap();
+            drop(camera);
+            rest(&mut library).await
+        });
+        assert_eq!(heard.await, ANSWER);
+        assert_eq!(tunnel.ended().unwrap().code, "ended");
+    }
+
+    #[tokio::test]
+    async fn pictures_that_come_whole_may_go_on_for_ever() {
+        let (mut camera, addr, mut tunnel) = tunnel().await;
+        let frame = [&b"$\0\xff\xff"[..], &[0; 0xffff]].concat();
+        let between = tunnel.between.clone();
+        let passed = tunnel.with(async {
+            let mut library = TcpStream::connect(addr).await.unwrap();
+            let mut picture = vec![0; frame.len()];
+            for _ in 0..2 * MAX_BETWEEN / frame.len() {
+                let (sent, got) =
+                    tokio::join!(camera.write_all(&frame), library.read_exact(&mut picture));
+                sent.unwrap();
+                got.unwrap();
+                between.store(0, Relaxed);
+            }
+            // And without them it ends.
+            let more = async { while camera.write_all(&frame).await.is_ok() {} };
+            tokio::join!(more, rest(&mut library)).1.len()
+        });
+        let passed = passed.await;
+        assert!((MAX_BETWEEN - AT_A_TIME..=MAX_BETWEEN).contains(&passed), "{passed}");
+        assert!(tunnel.ended().unwrap().message.contains("8 MiB"));
+    }
+
+    #[tokio::test]
+    async fn dropped_it_leaves_neither_port_nor_connection() {
+        let (mut camera, addr, unused) = tunnel().await;
+        drop(unused);
+        assert!(TcpStream::connect(addr).await.is_err());
+        assert_eq!(rest(&mut camera).await, b"");
+
+        let (mut camera, addr, mut used) = tunnel().await;
+        let connected = used.with(async {
+            let mut library = TcpStream::connect(addr).await.unwrap();
+            camera.write_all(ANSWER).await.unwrap();
+            library.read_u8().await.unwrap();
+            library
+        });
+        let mut library = connected.await;
+        drop(used);
+        assert_eq!(rest(&mut camera).await, b"");
+        let closed = tokio::time::timeout(Duration::from_secs(5), rest(&mut library)).await;
+        assert_eq!(closed.unwrap(), &ANSWER[1..]);
+    }
+}

@@ -130,7 +130,7 @@ pub(super) fn of_tls(error: &TlsError, url: &SourceUrl) -> Failure {
             };
             format!(
                 "the certificate of {at} {what}, as is usual for cameras. Compare its fingerprint with the \
-                 camera's, and if it is the same set tls_fingerprint to {shown}"
+                 camera's, and if it is the same, set tls_fingerprint to {shown}"
             )
         }
     };
