@@ -31,8 +31,10 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/build/target \
     cargo build --release --locked && install target/release/framecast /framecast
 
-# Nothing but the binary.
+# The binary, and little else.
 FROM debian:bookworm-slim
+# The authorities that encrypted cameras and Redis are checked by.
+RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates && rm -rf /var/lib/apt/lists/*
 COPY --from=server /framecast /usr/local/bin/framecast
 # The cameras that are set up, and the key to their passwords.
 RUN install -d -o 10001 -g 10001 -m 700 /var/lib/framecast

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the programs that the tests use and that are missing: a Redis server, Chromium, ffmpeg, curl,
+# Installs the programs that the tests use and that are missing: a Redis server, Chromium, ffmpeg, curl, OpenSSL,
 # CMake and NASM, and GStreamer's RTSP server with what it needs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -30,6 +30,7 @@ need curl 'curl' curl
 # For libjpeg-turbo, which the feature turbojpeg builds from its source.
 need cmake 'CMake' cmake
 [ "$(uname -m)" != x86_64 ] || need nasm 'NASM' nasm
+need openssl 'OpenSSL' openssl
 if [ -n "${CHROMIUM_BIN:-}" ]; then
   [ -x "$CHROMIUM_BIN" ] || { echo "CHROMIUM_BIN=$CHROMIUM_BIN is no program" >&2; exit 1; }
 else

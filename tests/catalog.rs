@@ -198,6 +198,41 @@ async fn a_sources_fields_are_merged_and_its_password_stays_where_it_was() {
 }
 
 #[tokio::test]
+async fn the_fingerprint_of_a_certificate_stays_with_its_address() {
+    let (_dir, server) = fresh();
+    let plain = "0123456789abcdef".repeat(4);
+    let shown = ["01:23:45:67:89:AB:CD:EF"; 4].join(":");
+    let source = json!({"type": "rtsp", "url": "rtsps://192.0.2.7/live", "tls_fingerprint": plain});
+    let body = json!({"id": "door", "source": source});
+    let added = server.tell("POST", "/api/cameras", &body).await;
+    assert_eq!(added.json["source"]["tls_fingerprint"], shown, "{}", added.text);
+    let patch = async |source: Value| {
+        server.tell("PATCH", "/api/cameras/door", &json!({"source": source})).await
+    };
+    for source in [json!({"path": "/other"}), added.json["source"].clone()] {
+        assert_eq!(patch(source).await.json["source"]["tls_fingerprint"], shown);
+    }
+    let provision = json!({"camera_id": "door", "rtsp_url": "rtsps://192.0.2.7/stream1"});
+    assert_eq!(server.tell("POST", "/cameras/provision", &provision).await.status, 200);
+    let kept = server.get("/api/cameras/door").await.json["source"].clone();
+    assert_eq!((&kept["path"], &kept["tls_fingerprint"]), (&json!("/stream1"), &json!(shown)));
+    for source in [
+        json!({"tls_fingerprint": "AB:CD"}),
+        json!({"url": "rtsp://192.0.2.7/live", "tls_fingerprint": plain}),
+    ] {
+        let refused = patch(source.clone()).await;
+        assert_eq!(refused.error(), (400, "bad_request"), "{source}");
+        assert!(refused.message().starts_with("source.tls_fingerprint "), "{}", refused.text);
+    }
+    for source in [json!({"host": "192.0.2.8"}), json!({"tls_fingerprint": null})] {
+        patch(json!({"url": "rtsps://192.0.2.7/live", "tls_fingerprint": plain})).await;
+        let gone = patch(source.clone()).await;
+        assert_eq!(gone.status, 200, "{}", gone.text);
+        assert_eq!(gone.json["source"].get("tls_fingerprint"), None, "{source}");
+    }
+}
+
+#[tokio::test]
 async fn what_cannot_be_is_refused_by_name_and_changes_nothing() {
     let (_dir, server) = fresh();
     server.tell("POST", "/api/cameras", &door()).await;

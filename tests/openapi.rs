@@ -440,9 +440,13 @@ async fn answers_have_the_described_shape() {
     };
     let source = json!({"type": "rtsp", "host": "192.0.2.7", "username": "admin", "password": "x"});
     let gate = json!({"id": "gate", "source": source, "substream_url": "rtsp://192.0.2.7/2"});
+    let secure =
+        json!({"type": "mjpeg", "url": "https://192.0.2.7/", "tls_fingerprint": "ab".repeat(32)});
+    let secure = json!({"id": "secure", "source": secure});
     let provision = json!({"camera_id": 2, "rtsp_url": "rtsp://192.0.2.7/live"});
     for (method, template, path, body) in [
         ("post", "/api/cameras", "/api/cameras", &gate),
+        ("post", "/api/cameras", "/api/cameras", &secure),
         ("patch", "/api/cameras/{id}", "/api/cameras/gate", &json!({"location": "Yard"})),
         ("patch", "/api/cameras/{id}", "/api/cameras/gate", &json!({"location": 5})),
         ("post", "/cameras/provision", "/cameras/provision", &provision),

@@ -9,13 +9,21 @@ mod pulled;
 #[path = "support/rtsp_camera.rs"]
 mod rtsp_camera;
 
-use std::time::{Duration, Instant};
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use common::{Relay, error, json, post};
 use framecast::relay::{Codec, LinkState};
 use pulled::{door, relay, still, streaming, wait_for};
 use rtsp_camera::{PATIENCE, RtspCamera, clock, now_ms};
 use serde_json::{Value, json as object};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+};
 
 async fn tell(relay: &Relay, path: &str, body: Value) -> Value {
     let body = if body.is_null() { String::new() } else { body.to_string() };
@@ -153,7 +161,6 @@ async fn what_is_wrong_with_an_address_is_told_in_words() {
         (rtsp.url.replace("stream1", "nothing"), "not_found", "/nothing"),
         (format!("rtsp://{}/", silent.local_addr().unwrap()), "unreachable", "does not answer"),
         ("rtsp://camera.invalid/".to_owned(), "unreachable", "camera.invalid"),
-        ("rtsps://127.0.0.1/".to_owned(), "unsupported", "without encryption"),
     ];
     for (url, code, words) in cases {
         let body = object!({"source": {"type": "rtsp", "url": url}});
@@ -210,6 +217,68 @@ async fn a_camera_that_freezes_is_left_after_5_s_and_is_back_when_it_thaws() {
     assert_eq!(failed.last_error.unwrap().code, "stalled");
     rtsp.tell("thaw");
     assert_eq!(streaming(&camera).await.reconnects, 1);
+}
+
+/// A port where the camera at `to` says that it is at another address, as one behind a forwarded port does.
+async fn elsewhere(to: SocketAddr) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut outer, _)) = listener.accept().await {
+            let mut inner = TcpStream::connect(to).await.unwrap();
+            tokio::spawn(async move {
+                let (mut from_camera, mut to_camera) = inner.split();
+                let (mut asked, mut answer) = outer.split();
+                let answers = async {
+                    loop {
+                        let mut head = Vec::new();
+                        while !head.ends_with(b"\r\n\r\n") {
+                            head.push(from_camera.read_u8().await?);
+                        }
+                        let head = String::from_utf8(head).unwrap();
+                        let line = head.lines().find(|line| line.starts_with("Content-Base:"));
+                        let Some(line) = line else {
+                            answer.write_all(head.as_bytes()).await?;
+                            continue;
+                        };
+                        assert!(line.starts_with("Content-Base: rtsp://127.0.0.1:"), "{line}");
+                        let other = "Content-Base: rtsp://192.0.2.7:554/stream1/";
+                        answer.write_all(head.replace(line, other).as_bytes()).await?;
+                        return tokio::io::copy(&mut from_camera, &mut answer).await;
+                    }
+                };
+                let _ = tokio::join!(answers, tokio::io::copy(&mut asked, &mut to_camera));
+            });
+        }
+    });
+    addr
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_camera_that_names_another_address_as_its_own_is_asked_where_it_was_found() {
+    let rtsp = RtspCamera::start(&["--user", "admin", "--password", "hunter2", "--aac"]);
+    let there = elsewhere(rtsp.url.split('/').nth(2).unwrap().parse().unwrap()).await;
+    let relay = relay().await;
+    let url = format!("rtsp://admin:hunter2@{there}/stream1");
+    let body = object!({"source": {"type": "rtsp", "url": url}});
+    let found = tell(&relay, "/api/camera-test", body).await;
+    let found = (&found["found"]["codec"], &found["found"]["audio"]);
+    assert_eq!(found, (&"h264".into(), &"mp4a.40.2".into()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn video_over_udp_comes_on_the_librarys_own_connection() {
+    let rtsp = RtspCamera::start(&[]);
+    let relay = relay().await;
+    let source = object!({"type": "rtsp", "url": rtsp.url});
+    let body = object!({"source": source, "rtsp_transport": "udp"});
+    let found = tell(&relay, "/api/camera-test", body).await;
+    assert_eq!(found["found"]["codec"], "h264", "{found}");
+    let gone = rtsp.url.clone();
+    drop(rtsp);
+    let body = object!({"source": {"type": "rtsp", "url": gone}, "rtsp_transport": "udp"});
+    let told = tell(&relay, "/api/camera-test", body).await;
+    assert_eq!(told["error"]["code"], "refused", "{told}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,5 +1,5 @@
-//! Sockets under the doors: accepting, the WebSocket upgrade, WebRTC's one UDP port, socket options,
-//! and the one mapping from errors to HTTP status.
+//! Sockets under the doors: accepting, the WebSocket upgrade, WebRTC's one UDP port, encryption to cameras,
+//! socket options, and the one mapping from errors to HTTP status.
 //!
 //! Belongs here: what both edges need of TCP, HTTP, WebSocket and WebRTC. Does not: cameras, frames, or
 //! what a message says.
@@ -14,6 +14,7 @@ mod options;
 mod request;
 mod stalled;
 mod talk;
+pub mod tls;
 mod upgrade;
 mod upload;
 pub mod webrtc;

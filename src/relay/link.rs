@@ -11,7 +11,7 @@ use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{Camera, Registry};
-use crate::wire::{Secret, source_url::SourceUrl};
+use crate::wire::{Secret, fingerprint::Fingerprint, source_url::SourceUrl};
 
 /// Connections that may wait to be tried out.
 const TRIALS_WAITING: usize = 16;
@@ -41,6 +41,8 @@ pub struct Source {
     pub username: Option<String>,
     /// With what.
     pub password: Option<Secret>,
+    /// Of the one certificate that is trusted; without, those that the system trusts.
+    pub fingerprint: Option<Fingerprint>,
 }
 
 /// What else than the configured address is to be used, until the connection is stopped.
@@ -131,17 +133,19 @@ pub struct LinkStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{message}")]
 pub struct Failure {
-    /// Stable, for programs: `refused`, `unreachable`, `timeout`, `unauthorized`, `not_found`,
-    /// `unsupported_codec`, `unsupported`, `refused_source`, `ended`, `stalled`, `bad_stream`.
+    /// Stable, for programs: `refused`, `unreachable`, `timeout`, `unauthorized`, `untrusted`,
+    /// `not_found`, `unsupported_codec`, `unsupported`, `refused_source`, `ended`, `stalled`, `bad_stream`.
     pub code: &'static str,
     /// For people: what it is, and what to do. Without anything secret.
     pub message: String,
+    /// Of the certificate that is not trusted.
+    pub fingerprint: Option<Fingerprint>,
 }
 
 impl Failure {
     /// Pairs a code with its words.
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        Self { code, message: message.into(), fingerprint: None }
     }
 }
 
@@ -264,6 +268,7 @@ mod tests {
             path: Secret::new("/stream1"),
             username: Some("admin".into()),
             password: Some(Secret::new("hunter2")),
+            fingerprint: None,
         }
     }
 

@@ -59,6 +59,9 @@ pub struct SourcePatch {
     /// With what. Never shown again.
     #[schema(write_only)]
     password: Option<String>,
+    /// For `rtsps://` and `https://`: SHA-256 of the camera's certificate, 64 hexadecimal digits with
+    /// colons or without. It is then the only one that is trusted; without, those that the system trusts.
+    tls_fingerprint: Option<String>,
 }
 
 /// A camera to provision.

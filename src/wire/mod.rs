@@ -6,6 +6,7 @@
 pub mod chunks;
 pub mod envelope;
 pub mod exif;
+pub mod fingerprint;
 pub mod fmp4;
 pub mod fragment;
 pub mod iso8601;
@@ -14,6 +15,7 @@ pub mod legacy;
 pub mod mjpeg;
 pub mod multipart;
 pub mod pieces;
+pub mod rtsp;
 mod secret;
 pub mod segments;
 pub mod signal;

@@ -9,6 +9,7 @@ import { IpCamera, setUp } from "./ip-camera.ts";
 import { expectAccessible, LOOKS, screenshot } from "./looks.ts";
 import { freePort } from "./server.ts";
 import { eventually, staged } from "./stage.ts";
+import { TlsProxy } from "./tls-proxy.ts";
 
 const field = (page: Page, name: string) => page.locator(`[data-field=${name}]`);
 const row = (page: Page, id: string) => page.locator(`[data-testid=setup-row][data-camera=${id}]`);
@@ -104,6 +105,34 @@ staged("a test says in words why there is no picture", async (stage) => {
   const words = await page.getByTestId("outcome").innerText();
   expect(words).toMatch(/refuses connections/);
   // Trying is no error of the page, nor of the network.
+  expect(stage.errors).toEqual([]);
+});
+
+staged("a camera that has signed its certificate by itself is trusted once a person has seen the fingerprint", async (stage) => {
+  const server = await stage.server();
+  const camera = await IpCamera.start("--size", "320x240", "--fps", "15");
+  stage.closes(() => camera.unplug());
+  const encrypted = await TlsProxy.start(Number(camera.url.port));
+  stage.closes(() => encrypted.close());
+  const page = await stage.page("viewer", new URL("#setup", server.view));
+  await page.getByTestId("setup-add").click();
+  await field(page, "name").fill("Door");
+  await field(page, "host").fill(`rtsps://127.0.0.1:${encrypted.port}${camera.url.pathname}`);
+  await page.getByTestId("camera-test").click();
+  await page.getByTestId("trust").waitFor({ timeout: 20_000 });
+  expect(await page.getByTestId("outcome").innerText()).toContain(encrypted.fingerprint);
+  await screenshot(page, "setup-untrusted");
+  await expectAccessible(page);
+
+  await page.getByTestId("trust").click();
+  expect(await field(page, "fingerprint").inputValue()).toBe(encrypted.fingerprint);
+  await page.getByTestId("camera-test").click();
+  await page.locator("[data-testid=outcome][data-kind=found]").waitFor({ timeout: 20_000 });
+  await page.getByTestId("camera-save").click();
+  await row(page, "door").getByTestId("setup-edit").click();
+  expect(await field(page, "fingerprint").inputValue()).toBe(encrypted.fingerprint);
+  await field(page, "url").fill("rtsp://127.0.0.1/");
+  expect(await field(page, "fingerprint").count()).toBe(0);
   expect(stage.errors).toEqual([]);
 });
 

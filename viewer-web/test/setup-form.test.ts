@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { readCameras, readFound, readPresets, readStatus, type SetUpCamera } from "../src/setup/api.ts";
-import { bodyOf, check, fieldOf, formOf, idFor, NEW, presetOf, testOf, withHost, withPreset, type Form } from "../src/setup/form.ts";
+import { bodyOf, check, fieldOf, formOf, idFor, isEncrypted, NEW, presetOf, sourceOf, testOf, withHost, withPreset, type Form } from "../src/setup/form.ts";
 import { describeCamera, describeFound } from "../src/setup/words.ts";
 
 const rtsp: Form = { ...NEW, id: "door", name: "Front door", host: "192.0.2.7", username: "admin", password: "secret" };
@@ -49,6 +49,18 @@ describe("the form of a camera", () => {
   it("keeps an address whole that host and port do not say", () => {
     const source = { type: "rtsp", url: "rtsps://192.0.2.7:322/a", host: "192.0.2.7", port: 322, path: "/a", has_password: false };
     expect(formOf(camera({ source }))).toMatchObject({ whole: true, url: "rtsps://192.0.2.7:322/a" });
+  });
+
+  it("asks for the certificate's fingerprint where the connection is encrypted", () => {
+    const tls_fingerprint = "AB:CD";
+    const source = { type: "rtsp", url: "rtsps://192.0.2.7:322/a", host: "192.0.2.7", port: 322, path: "/a", has_password: false, tls_fingerprint };
+    const form = formOf(camera({ source }));
+    expect(isEncrypted(form) && !isEncrypted(rtsp) && !isEncrypted({ ...form, url: "rtsp://192.0.2.7/a" })).toBe(true);
+    expect(sourceOf(form)).toMatchObject({ url: "rtsps://192.0.2.7:322/a", tls_fingerprint });
+    expect(sourceOf({ ...form, fingerprint: " " })).toHaveProperty("tls_fingerprint", null);
+    expect(sourceOf({ ...form, url: "rtsp://192.0.2.7/a" })).not.toHaveProperty("tls_fingerprint");
+    expect(isEncrypted({ ...rtsp, kind: "mjpeg", url: "HTTPS://192.0.2.7/video" })).toBe(true);
+    expect(fieldOf("bad_request", "source.tls_fingerprint must be 64 hexadecimal digits.", form)).toBe("fingerprint");
   });
 
   it("says what is wrong before the server has to", () => {

@@ -1,9 +1,7 @@
 //! A GET of a camera's address over HTTP/1.1, with its login and within bounds.
 //!
-//! Belongs here: connecting to the pinned address, redirects, basic and digest authentication. Does
+//! Belongs here: the request, redirects, basic and digest authentication. Does
 //! not: what the answer is.
-
-use std::time::Duration;
 
 use bytes::Bytes;
 use http_auth::{PasswordClient, PasswordParams};
@@ -15,20 +13,17 @@ use hyper::{
     header::{AUTHORIZATION, CONNECTION, HOST, LOCATION, USER_AGENT, WWW_AUTHENTICATE},
 };
 use hyper_util::rt::TokioIo;
-use tokio::{net::TcpStream, task::JoinHandle, time::timeout};
+use tokio::task::JoinHandle;
 
-use super::words;
+use super::{dial::dial, live::Dial, words};
 use crate::{
-    net::guard::{Guard, MAX_REDIRECTS, Pinned},
+    net::guard::{MAX_REDIRECTS, Pinned},
     relay::{Failure, Source},
     wire::Secret,
 };
 
 /// Longest header of an answer, in bytes.
 const MAX_HEADER: usize = 32 << 10;
-
-/// How long one of several addresses may take to accept a connection.
-const DIAL: Duration = Duration::from_secs(3);
 
 /// An answer whose body comes; the connection ends when this is dropped.
 pub(super) struct Answer {
@@ -46,16 +41,13 @@ impl Drop for Connection {
 }
 
 /// Asks, follows redirects that the guard lets through, and logs in where that is asked for.
-pub(super) async fn get(
-    source: &Source,
-    guard: &Guard,
-    mut pinned: Pinned,
-) -> Result<Answer, Failure> {
+pub(super) async fn get(to: &Dial<'_>, mut pinned: Pinned) -> Result<Answer, Failure> {
+    let source = to.source;
     let mut path = source.path.clone();
     let mut authorization: Option<String> = None;
     let mut redirects = 0;
     loop {
-        let answer = ask(source, &pinned, &path, authorization.as_deref()).await?;
+        let answer = ask(to, &pinned, &path, authorization.as_deref()).await?;
         let status = answer.response.status();
         if status.is_success() {
             return Ok(answer);
@@ -67,6 +59,9 @@ pub(super) async fn get(
             authorization = Some(login);
             continue;
         }
+        if status == StatusCode::UNAUTHORIZED && !pinned.url.same_peer(&source.url) {
+            return Err(words::login_elsewhere(&pinned.url));
+        }
         let location = answer.response.headers().get(LOCATION).and_then(|to| to.to_str().ok());
         let (true, Some(location)) = (status.is_redirection(), location) else {
             return Err(words::of_status(status.as_u16(), source));
@@ -75,25 +70,22 @@ pub(super) async fn get(
         if redirects > MAX_REDIRECTS {
             return Err(words::of_status(status.as_u16(), source));
         }
-        let to = guard.redirect(&pinned.url, location).await;
-        let to = to.map_err(|error| words::refused(&error))?;
-        path = to.path.unwrap_or_else(|| Secret::new(to.to.url.path.clone()));
-        pinned = to.to;
+        let next = to.guard.redirect(&pinned.url, location).await;
+        let next = next.map_err(|error| words::refused(&error))?;
+        path = next.path.unwrap_or_else(|| Secret::new(next.to.url.path.clone()));
+        pinned = next.to;
         authorization = None;
-        if pinned.url.scheme.is_tls() {
-            return Err(words::no_tls(pinned.url.scheme.name()));
-        }
     }
 }
 
 /// One request on a connection of its own.
 async fn ask(
-    source: &Source,
+    to: &Dial<'_>,
     pinned: &Pinned,
     path: &Secret,
     authorization: Option<&str>,
 ) -> Result<Answer, Failure> {
-    let stream = dial(source, pinned).await?;
+    let stream = dial(to, pinned).await?;
     let garbage = |_| words::garbage("HTTP");
     let handshake = http1::Builder::new()
         .max_buf_size(MAX_HEADER)
@@ -114,18 +106,6 @@ async fn ask(
     let request = request.body(Empty::new()).map_err(|_| words::garbage("an address"))?;
     let response = sender.send_request(request).await.map_err(garbage)?;
     Ok(Answer { response, _connection: connection })
-}
-
-async fn dial(source: &Source, pinned: &Pinned) -> Result<TcpStream, Failure> {
-    let mut failed = None;
-    for &addr in &pinned.addrs {
-        match timeout(DIAL, TcpStream::connect(addr)).await {
-            Ok(Ok(stream)) => return Ok(stream),
-            Ok(Err(error)) => failed = failed.or(Some(words::of_io(&error, source))),
-            Err(_) => failed = failed.or(Some(words::no_answer(source))),
-        }
-    }
-    Err(failed.unwrap_or_else(|| words::no_answer(source)))
 }
 
 /// The answer to a challenge; only for whom the login was set.

@@ -167,13 +167,13 @@ impl Keeper {
             let Err(failure) = self.connection(source).await else {
                 // Somebody else publishes the camera now.
                 self.sink.producer = None;
+                self.backoff.left();
                 continue;
             };
             let mut asked = self.link().wish();
-            let wait = if failure.code == "unauthorized" {
-                self.backoff.refused()
-            } else {
-                self.backoff.failed()
+            let wait = match failure.code {
+                "unauthorized" | "untrusted" => self.backoff.refused(),
+                _ => self.backoff.failed(),
             };
             if let Some(unsaid) = self.lines.event() {
                 let camera = self.sink.camera.id();
@@ -236,6 +236,7 @@ impl Keeper {
     /// Not connected, on purpose.
     fn rest(&mut self, state: LinkState, reason: &str) {
         self.sink.close(reason);
+        self.backoff.left();
         self.status.next_retry_us = None;
         if state == LinkState::Stopped {
             self.status.last_error = None;

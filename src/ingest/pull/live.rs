@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use super::{mjpeg::Mjpeg, rtsp::Rtsp, words};
 use crate::{
@@ -16,10 +16,6 @@ pub(super) const START: Duration = Duration::from_secs(10);
 
 /// A connection without a picture for this long has failed.
 const STALL: Duration = Duration::from_secs(5);
-
-/// When an address is tried again: most time for it to accept the connection. The system's own
-/// attempts come too seldom to notice soon that a camera has returned.
-const RETRY_DIAL: Duration = Duration::from_secs(2);
 
 /// What comes out of a connection.
 #[derive(Debug)]
@@ -74,38 +70,19 @@ impl Live {
     pub(super) async fn connect(dial: Dial<'_>) -> Result<Self, Failure> {
         let due = Instant::now() + START;
         let wire = timeout_at(due, Self::wire(&dial)).await;
-        let wire = wire.unwrap_or_else(|_| Err(words::no_answer(dial.source)))?;
+        let wire = wire.unwrap_or_else(|_| Err(words::no_answer(&dial.source.url)))?;
         Ok(Self { wire, due, late: words::slow_start, patience: START })
     }
 
     async fn wire(dial: &Dial<'_>) -> Result<Wire, Failure> {
-        let url = dial.source.url.clone();
-        if url.scheme.is_tls() {
-            return Err(words::no_tls(url.scheme.name()));
-        }
-        let pinned = dial.guard.resolve(url).await.map_err(|error| words::refused(&error))?;
-        match dial.source.protocol {
-            Protocol::Mjpeg => Ok(Wire::Mjpeg(Box::new(Mjpeg::connect(dial, pinned).await?))),
-            Protocol::Rtsp { .. } => {
-                let mut failed = None;
-                for &addr in &pinned.addrs {
-                    if dial.retry || pinned.addrs.len() > 1 {
-                        let knock = tokio::net::TcpStream::connect(addr);
-                        let knocked = match timeout(RETRY_DIAL, knock).await {
-                            Ok(Ok(_)) => Ok(()),
-                            Ok(Err(error)) => Err(words::of_io(&error, dial.source)),
-                            Err(_) => Err(words::no_answer(dial.source)),
-                        };
-                        if let Err(failure) = knocked {
-                            failed = failed.or(Some(failure));
-                            continue;
-                        }
-                    }
-                    return Ok(Wire::Rtsp(Box::new(Rtsp::connect(dial.source, addr).await?)));
-                }
-                Err(failed.unwrap_or_else(|| words::no_answer(dial.source)))
+        let pinned = dial.guard.resolve(dial.source.url.clone()).await;
+        let pinned = pinned.map_err(|error| words::refused(&error))?;
+        Ok(match dial.source.protocol {
+            Protocol::Mjpeg => Wire::Mjpeg(Box::new(Mjpeg::connect(dial, pinned).await?)),
+            Protocol::Rtsp { udp } => {
+                Wire::Rtsp(Box::new(Rtsp::connect(dial, &pinned, udp).await?))
             }
-        }
+        })
     }
 
     /// What comes next, within the time that [`Self::taken`] gave last, and [`START`] before that. After

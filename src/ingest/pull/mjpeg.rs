@@ -45,7 +45,7 @@ pub(super) struct Mjpeg {
 impl Mjpeg {
     /// Asks for the stream.
     pub(super) async fn connect(dial: &Dial<'_>, pinned: Pinned) -> Result<Self, Failure> {
-        let answer = http::get(dial.source, dial.guard, pinned).await?;
+        let answer = http::get(dial, pinned).await?;
         let media = answer.response.headers().get(CONTENT_TYPE).and_then(|it| it.to_str().ok());
         let media = media.unwrap_or_default();
         let (max_bytes, headroom) = (dial.max_bytes, dial.headroom);

@@ -9,16 +9,21 @@
 //! | `backoff` | how long to wait before trying again |
 //! | `live` | one connection, whatever the protocol: what comes out of it, within which time |
 //! | `rtsp`, `mjpeg` | the protocols |
+//! | `dial` | a connection, encrypted where the address says so |
+//! | `tunnel` | what RTSP cameras send, within bounds |
+//! | `http` | a request over HTTP, with its login |
 //! | `words` | why it did not work, for people |
 //! | `trial` | connects once, to see |
 
 mod backoff;
+mod dial;
 mod http;
 mod keeper;
 mod live;
 mod mjpeg;
 mod rtsp;
 mod trial;
+mod tunnel;
 mod words;
 
 pub use keeper::{Pull, Settings};

@@ -1,22 +1,27 @@
 //! RTSP (RFC 2326), through retina: which streams are taken, and what is made of their frames.
 
-use std::{net::SocketAddr, pin::Pin};
+use std::pin::Pin;
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use retina::{
     client::{
-        Credentials, Demuxed, Described, InitialTimestampPolicy, PlayOptions, Session,
-        SessionOptions, SetupOptions, Stream, TcpTransportOptions, TeardownPolicy, Transport,
-        UdpTransportOptions,
+        Credentials, Demuxed, InitialTimestampPolicy, PlayOptions, Session, SessionOptions,
+        SetupOptions, Stream, TcpTransportOptions, TeardownPolicy, Transport, UdpTransportOptions,
     },
     codec::{AudioFrame, CodecItem, FrameFormat, ParametersRef, VideoFrame},
 };
 use url::Url;
 
-use super::{live::Event, words};
-use crate::relay::{
-    AudioFormat, Codec, Failure, Format, Medium, Protocol, Source, TICKS, VideoFormat,
+use super::{
+    dial,
+    live::{Dial, Event},
+    tunnel::Tunnel,
+    words,
+};
+use crate::{
+    net::guard::Pinned,
+    relay::{AudioFormat, Codec, Failure, Format, Medium, Source, TICKS, VideoFormat},
 };
 
 /// Most bytes of one coded picture: a key frame of 4K at 100 Mbit/s has a third of it.
@@ -43,6 +48,8 @@ impl Kind {
 /// A camera that plays.
 pub(super) struct Rtsp {
     demuxed: Pin<Box<Demuxed>>,
+    /// What brings it; nothing where the media come over UDP.
+    tunnel: Tunnel,
     /// Which of the streams, and what it is.
     video: (usize, Kind),
     audio: Option<usize>,
@@ -55,35 +62,33 @@ pub(super) struct Rtsp {
 }
 
 impl Rtsp {
-    /// Connects to this address and no other, and has the camera play.
-    pub(super) async fn connect(source: &Source, addr: SocketAddr) -> Result<Self, Failure> {
+    /// Connects to the pinned address, and has the camera play.
+    pub(super) async fn connect(
+        dial: &Dial<'_>,
+        pinned: &Pinned,
+        udp: bool,
+    ) -> Result<Self, Failure> {
+        let (addr, mut tunnel) = if !udp {
+            let camera = dial::dial(dial, pinned).await?;
+            Tunnel::open(camera).await.map_err(|error| words::of_io(&error, &pinned.url))?
+        } else if pinned.url.scheme.is_tls() {
+            return Err(words::no_tls_over_udp());
+        } else {
+            // Media come from where the library is connected to, so it connects by itself, and bounds nothing.
+            // Whether somebody is there is said more clearly by this.
+            let (_, addr) = dial::tcp(dial, pinned).await?;
+            (addr, Tunnel::default())
+        };
         // The address in place of the name, so that the name is not looked up a second time.
-        let url = format!("rtsp://{addr}{}", source.path.reveal());
+        let url = format!("rtsp://{addr}{}", dial.source.path.reveal());
         let url = Url::parse(&url).map_err(|_| words::garbage("an address"))?;
-        let login = Credentials {
-            username: source.username.clone().unwrap_or_default(),
-            password: source.password.as_ref().map_or("", |secret| secret.reveal()).to_owned(),
-        };
-        let wanted = source.username.is_some() || source.password.is_some();
-        // No TEARDOWN: it would be sent in the background, on new connections too, to whatever address
-        // the camera says it has.
-        let options = SessionOptions::default()
-            .creds(wanted.then_some(login))
-            .teardown(TeardownPolicy::Never)
-            .user_agent(concat!("framecast/", env!("CARGO_PKG_VERSION")).to_owned());
-        let failed = |error| failure(&error, source);
-        let mut session = Session::describe(url, options).await.map_err(failed)?;
-        let (video, kind) = choose_video(session.streams())?;
-        session.setup(video, setup(source)).await.map_err(failed)?;
-        let audio = match choose_audio(session.streams()) {
-            // Without sound where the camera does not give it.
-            Some(audio) => session.setup(audio, setup(source)).await.ok().map(|()| audio),
-            None => None,
-        };
-        let demuxed = play(session).await.map_err(failed)?;
+        let begun = tunnel.with(begin(url, dial.source, udp)).await;
+        let (demuxed, video, audio) = begun.map_err(|trouble| match trouble {
+            Trouble::Rtsp(error) => failure(&error, dial.source, &mut tunnel),
+            Trouble::Codec(failure) => failure,
+        })?;
         let demuxed = Box::pin(demuxed);
-        let video = (video, kind);
-        Ok(Self { demuxed, video, audio, format: None, renewed: false, held: None })
+        Ok(Self { demuxed, tunnel, video, audio, format: None, renewed: false, held: None })
     }
 
     /// What comes next. Cancel safe.
@@ -92,13 +97,14 @@ impl Rtsp {
             if let Some(event) = self.held.take() {
                 return Ok(event);
             }
-            let item = match self.demuxed.next().await {
+            let item = match self.tunnel.with(self.demuxed.next()).await {
                 Some(Ok(item)) => item,
-                Some(Err(error)) => return Err(broken(&error)),
-                None => return Err(words::ended()),
+                Some(Err(error)) => return Err(broken(&error, &mut self.tunnel)),
+                None => return Err(self.tunnel.ended().unwrap_or_else(words::ended)),
             };
             let event = match item {
                 CodecItem::VideoFrame(frame) if frame.stream_id() == self.video.0 => {
+                    self.tunnel.delivered();
                     self.picture(frame)?
                 }
                 CodecItem::AudioFrame(frame) if Some(frame.stream_id()) == self.audio => {
@@ -176,15 +182,53 @@ fn ticks(at: retina::Timestamp) -> i64 {
     (i128::from(at.elapsed()) * i128::from(TICKS) / i128::from(rate)) as i64
 }
 
-async fn play(session: Session<Described>) -> Result<Demuxed, retina::Error> {
-    let options = PlayOptions::default().initial_timestamp(InitialTimestampPolicy::Permissive);
-    session.play(options).await?.demuxed()
+/// Why a camera does not begin to play.
+enum Trouble {
+    Rtsp(retina::Error),
+    Codec(Failure),
 }
 
-fn setup(source: &Source) -> SetupOptions {
-    let transport = match source.protocol {
-        Protocol::Rtsp { udp: true } => Transport::Udp(UdpTransportOptions::default()),
-        _ => Transport::Tcp(TcpTransportOptions::default()),
+impl From<retina::Error> for Trouble {
+    fn from(error: retina::Error) -> Self {
+        Self::Rtsp(error)
+    }
+}
+
+/// Has the camera play. Gives which of its streams are taken, too.
+async fn begin(
+    url: Url,
+    source: &Source,
+    udp: bool,
+) -> Result<(Demuxed, (usize, Kind), Option<usize>), Trouble> {
+    let login = Credentials {
+        username: source.username.clone().unwrap_or_default(),
+        password: source.password.as_ref().map_or("", |secret| secret.reveal()).to_owned(),
+    };
+    let wanted = source.username.is_some() || source.password.is_some();
+    // No TEARDOWN: it would be sent in the background, on new connections too, to whatever address the
+    // camera says it has.
+    let options = SessionOptions::default()
+        .creds(wanted.then_some(login))
+        .teardown(TeardownPolicy::Never)
+        .user_agent(concat!("framecast/", env!("CARGO_PKG_VERSION")).to_owned());
+    let mut session = Session::describe(url, options).await?;
+    let (video, kind) = choose_video(session.streams()).map_err(Trouble::Codec)?;
+    session.setup(video, setup(udp)).await?;
+    let audio = match choose_audio(session.streams()) {
+        // Without sound where the camera does not give it.
+        Some(audio) => session.setup(audio, setup(udp)).await.ok().map(|()| audio),
+        None => None,
+    };
+    let options = PlayOptions::default().initial_timestamp(InitialTimestampPolicy::Permissive);
+    let demuxed = session.play(options).await?.demuxed()?;
+    Ok((demuxed, (video, kind), audio))
+}
+
+fn setup(udp: bool) -> SetupOptions {
+    let transport = if udp {
+        Transport::Udp(UdpTransportOptions::default())
+    } else {
+        Transport::Tcp(TcpTransportOptions::default())
     };
     SetupOptions::default().transport(transport).frame_format(FrameFormat::MP4)
 }
@@ -238,30 +282,24 @@ fn has_random_access(mut data: &[u8]) -> bool {
 }
 
 /// Of the way to the first picture.
-fn failure(error: &retina::Error, source: &Source) -> Failure {
-    if let Some(status) = error.status_code().filter(|status| *status >= 300) {
-        return words::of_status(status, source);
+fn failure(error: &retina::Error, source: &Source, tunnel: &mut Tunnel) -> Failure {
+    match error.status_code().filter(|status| *status >= 300) {
+        Some(status) => words::of_status(status, source),
+        None => broken(error, tunnel),
     }
-    // The library tells no kinds of error but in its text, which must not be shown.
-    let text = error.to_string();
-    let has = |part: &str| text.contains(part);
-    let kind = if has("Connection refused") {
-        std::io::ErrorKind::ConnectionRefused
-    } else if has("No route to host") || has("Network is unreachable") {
-        std::io::ErrorKind::HostUnreachable
-    } else if has("timed out") {
-        std::io::ErrorKind::TimedOut
-    } else {
-        return broken(error);
-    };
-    words::of_io(&kind.into(), source)
 }
 
 /// Of a connection that was there.
-fn broken(error: &retina::Error) -> Failure {
-    let text = error.to_string();
-    let cut = ["Error reading from RTSP peer", "Error writing", "EOF while", "Incomplete RTSP"];
-    if cut.iter().any(|cut| text.contains(cut)) { words::broken() } else { words::garbage("RTSP") }
+fn broken(error: &retina::Error, tunnel: &mut Tunnel) -> Failure {
+    // Without a tunnel the library tells what it was only in its text, which must not be shown.
+    let cut = || {
+        ["reading from RTSP", "writing to RTSP"].iter().any(|cut| error.to_string().contains(cut))
+    };
+    match tunnel.ended() {
+        Some(failure) => failure,
+        None if cut() => words::broken(),
+        None => words::garbage("RTSP"),
+    }
 }
 
 #[cfg(test)]

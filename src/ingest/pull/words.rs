@@ -6,8 +6,12 @@
 use std::{io, time::Duration};
 
 use crate::{
-    net::guard,
+    net::{
+        guard,
+        tls::{TlsError, Why},
+    },
     relay::{Failure, Source},
+    wire::{rtsp::Unfit, source_url::SourceUrl},
 };
 
 /// The guard said no.
@@ -20,8 +24,8 @@ pub(super) fn refused(error: &guard::Refused) -> Failure {
 }
 
 /// The connection could not be made, or broke.
-pub(super) fn of_io(error: &io::Error, source: &Source) -> Failure {
-    let at = source.url.authority();
+pub(super) fn of_io(error: &io::Error, url: &SourceUrl) -> Failure {
+    let at = url.authority();
     match error.kind() {
         io::ErrorKind::ConnectionRefused => Failure::new(
             "refused",
@@ -35,14 +39,14 @@ pub(super) fn of_io(error: &io::Error, source: &Source) -> Failure {
                 "there is no way to {at}: check the address, the camera's power and its network"
             ),
         ),
-        io::ErrorKind::TimedOut => no_answer(source),
+        io::ErrorKind::TimedOut => no_answer(url),
         _ => broken(),
     }
 }
 
 /// Nothing comes back from the address.
-pub(super) fn no_answer(source: &Source) -> Failure {
-    let at = source.url.authority();
+pub(super) fn no_answer(url: &SourceUrl) -> Failure {
+    let at = url.authority();
     let message =
         format!("{at} does not answer: check the address, the camera's power and its network");
     Failure::new("unreachable", message)
@@ -75,6 +79,79 @@ pub(super) fn broken() -> Failure {
 /// What comes is not what the protocol says.
 pub(super) fn garbage(protocol: &str) -> Failure {
     Failure::new("bad_stream", format!("what the camera sends is not {protocol}"))
+}
+
+/// More than any camera has to send.
+pub(super) fn unfit(unfit: Unfit) -> Failure {
+    match unfit {
+        Unfit::NotRtsp => garbage("RTSP"),
+        Unfit::LongHead | Unfit::LongBody => Failure::new(
+            "bad_stream",
+            format!(
+                "the camera sends {unfit}, which is not taken: restart it, or check the address"
+            ),
+        ),
+    }
+}
+
+/// A picture without end.
+pub(super) fn endless(bytes: usize) -> Failure {
+    let message = format!(
+        "the camera has sent {} MiB without a whole picture, and is not waited for: restart it",
+        bytes >> 20
+    );
+    Failure::new("bad_stream", message)
+}
+
+/// No encrypted connection.
+pub(super) fn of_tls(error: &TlsError, url: &SourceUrl) -> Failure {
+    let at = url.authority();
+    let (shown, why) = match error {
+        TlsError::Io(error) => return of_io(error, url),
+        TlsError::Handshake => {
+            let message = format!(
+                "no encrypted connection to {at}: the port may be one without TLS, or the camera knows \
+                 none of TLS 1.2 and 1.3"
+            );
+            return Failure::new("unsupported", message);
+        }
+        TlsError::Untrusted { shown, why } => (*shown, *why),
+    };
+    let message = match why {
+        Why::Other => format!(
+            "{at} shows another certificate than tls_fingerprint says. If the camera was given a new one, \
+             its fingerprint is {shown}; if not, it may not be the camera that answers"
+        ),
+        why => {
+            let what = match why {
+                Why::Name => "is for another name",
+                Why::Time => "is not valid at this time",
+                _ => "is signed by nobody whom this system trusts",
+            };
+            format!(
+                "the certificate of {at} {what}, as is usual for cameras. Compare its fingerprint with the \
+                 camera's, and if it is the same, set tls_fingerprint to {shown}"
+            )
+        }
+    };
+    Failure { fingerprint: Some(shown), ..Failure::new("untrusted", message) }
+}
+
+/// RTP would go beside the encrypted connection.
+pub(super) fn no_tls_over_udp() -> Failure {
+    Failure::new(
+        "unsupported",
+        "rtsps brings the media in its own connection: set rtsp_transport to tcp",
+    )
+}
+
+/// A login is asked for where a redirect led to.
+pub(super) fn login_elsewhere(url: &SourceUrl) -> Failure {
+    let at = format!("{}://{}", url.scheme.name(), url.authority());
+    let message = format!(
+        "the camera redirects to {at}, which the password was not given for: use that address"
+    );
+    Failure::new("unauthorized", message)
 }
 
 /// An error of RTSP or HTTP.
@@ -117,13 +194,4 @@ pub(super) fn unsupported_codec(offered: &str) -> Failure {
         "the camera sends {offered}, which is not supported; set it to H.264, H.265 or MJPEG"
     );
     Failure::new("unsupported_codec", message)
-}
-
-/// A protocol with encryption.
-pub(super) fn no_tls(scheme: &str) -> Failure {
-    let message = format!(
-        "{scheme} cameras cannot be connected to yet: use the address without encryption, in a network \
-         that you trust"
-    );
-    Failure::new("unsupported", message)
 }

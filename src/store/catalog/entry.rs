@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::{
     relay::CameraId,
-    wire::{Secret, source_url::SourceUrl},
+    wire::{Secret, fingerprint::Fingerprint, source_url::SourceUrl},
 };
 
 /// Longest name or location, in characters.
@@ -114,6 +114,9 @@ pub struct Address {
     pub password: Option<Hidden>,
     /// Path and query as they go to the camera, where they hold a secret that `url` masks.
     pub path: Option<Hidden>,
+    /// Of the one certificate that is trusted; without, those that the system trusts. A substream has none
+    /// of its own.
+    pub fingerprint: Option<Fingerprint>,
 }
 
 /// A secret on its way into the file, or from there.

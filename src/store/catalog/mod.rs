@@ -204,7 +204,8 @@ impl Catalog {
             _ => Protocol::Rtsp { udp: entry.settings.rtsp_transport == RtspTransport::Udp },
         };
         let Login { path, username, password } = login;
-        Ok(Some(relay::Source { protocol, url, path, username, password }))
+        let fingerprint = entry.settings.source.address().and_then(|address| address.fingerprint);
+        Ok(Some(relay::Source { protocol, url, path, username, password, fingerprint }))
     }
 
     /// How one of a camera's addresses is logged in to; `None` if it has no such address.

@@ -22,14 +22,14 @@ pub(super) mod slot {
 
 const ALL: &str = "SELECT id, name, location, kind, url, username, password, path, on_demand, \
                    max_viewers, rtsp_transport, jpeg_fps, created_us, updated_us, sub_url, \
-                   sub_username, sub_password, sub_path FROM camera ORDER BY id";
+                   sub_username, sub_password, sub_path, tls_fingerprint FROM camera ORDER BY id";
 
 const PUT: &str = "INSERT OR REPLACE INTO camera (id, name, location, kind, url, username, password, \
                    path, on_demand, max_viewers, rtsp_transport, jpeg_fps, created_us, updated_us, \
-                   sub_url, sub_username, sub_password, sub_path) VALUES (:id, :name, :location, \
+                   sub_url, sub_username, sub_password, sub_path, tls_fingerprint) VALUES (:id, :name, :location, \
                    :kind, :url, :username, :password, :path, :on_demand, :max_viewers, \
                    :rtsp_transport, :jpeg_fps, :created_us, :updated_us, :sub_url, :sub_username, \
-                   :sub_password, :sub_path)";
+                   :sub_password, :sub_path, :tls_fingerprint)";
 
 /// All entries. A row that cannot be read, which only another program can have written, is left
 /// out and said.
@@ -87,6 +87,7 @@ pub(super) fn put(db: &Connection, entry: &Entry) -> Result<(), rusqlite::Error>
         ":sub_username": username(sub),
         ":sub_password": sealed(sub, |of| &of.password),
         ":sub_path": sealed(sub, |of| &of.path),
+        ":tls_fingerprint": main.and_then(|main| main.fingerprint).map(|it| it.to_string()),
     })?;
     Ok(())
 }
@@ -137,7 +138,14 @@ pub(super) fn opened(
 fn read(row: &Row<'_>) -> Result<Option<Entry>, rusqlite::Error> {
     let text = |name: &str| row.get::<_, String>(name);
     let Ok(id) = CameraId::parse(&text("id")?) else { return Ok(None) };
-    let main = address(row, ["url", "username", "password", "path"])?;
+    let mut main = address(row, ["url", "username", "password", "path"])?;
+    if let Some(main) = &mut main {
+        let fingerprint: Option<String> = row.get("tls_fingerprint")?;
+        let fingerprint = fingerprint.map(|text| text.parse()).transpose();
+        // Without it another certificate would be trusted than was meant.
+        let Ok(fingerprint) = fingerprint else { return Ok(None) };
+        main.fingerprint = fingerprint;
+    }
     let source = match (text("kind")?.as_str(), main) {
         ("push", _) => Source::Push,
         ("rtsp", Some(address)) => Source::Rtsp(address),
@@ -172,6 +180,7 @@ fn address(
         username: row.get(username)?,
         password: hidden(password)?,
         path: hidden(path)?,
+        fingerprint: None,
     }))
 }
 

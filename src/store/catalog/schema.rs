@@ -16,7 +16,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Each brings a file from the version of its place to the next. Never change one that was
 /// released; add another.
-const STEPS: [&str; 2] = [
+const STEPS: [&str; 3] = [
     "CREATE TABLE camera (
         id TEXT NOT NULL PRIMARY KEY,
         name TEXT,
@@ -37,6 +37,7 @@ const STEPS: [&str; 2] = [
     ALTER TABLE camera ADD COLUMN sub_username TEXT;
     ALTER TABLE camera ADD COLUMN sub_password BLOB;
     ALTER TABLE camera ADD COLUMN sub_path BLOB;",
+    "ALTER TABLE camera ADD COLUMN tls_fingerprint TEXT;",
 ];
 
 /// Why the file cannot be used. The texts say what to do.

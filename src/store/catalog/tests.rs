@@ -37,6 +37,7 @@ fn address(url: &str) -> Address {
         username: parts.username,
         password: parts.password.map(Hidden::Fresh),
         path: parts.path.map(Hidden::Fresh),
+        fingerprint: None,
     }
 }
 
@@ -78,16 +79,15 @@ async fn what_was_set_is_there_after_a_restart_to_the_last_field() {
     let entry = set(&catalog, "door", settings).await;
     assert!(changes.has_changed().unwrap());
     assert!(changes.borrow_and_update().contains_key("door"));
-    set(
-        &catalog,
-        "web",
-        Settings { source: Source::Mjpeg(address("http://cam/")), ..rtsp("rtsp://a") },
-    )
-    .await;
+    let fingerprint = "0123456789abcdef".repeat(4).parse().ok();
+    let encrypted = Address { fingerprint, ..address("https://cam/") };
+    set(&catalog, "web", Settings { source: Source::Mjpeg(encrypted), ..rtsp("rtsp://a") }).await;
     set(&catalog, "push", Settings::default()).await;
 
     let again = reopen(dir.path(), catalog).await;
     assert_eq!(again.get("door").unwrap(), entry);
+    let web = again.source(&again.get("web").unwrap()).unwrap().unwrap();
+    assert_eq!(web.fingerprint, fingerprint);
     let kinds: Vec<_> = again.list().values().map(|entry| entry.settings.source.kind()).collect();
     assert_eq!(kinds, ["rtsp", "push", "mjpeg"]);
     let (url, login) = again.open_address(&entry, Which::Main).unwrap().unwrap();
@@ -223,12 +223,15 @@ async fn rows_that_no_version_wrote_are_left_out_and_the_others_are_there() {
     set(&catalog, "door", rtsp("rtsp://192.0.2.7/live")).await;
     drop(catalog);
     let db = schema::open(&dir.path().join(DATABASE)).unwrap();
-    for (id, kind, url) in
-        [("../x", "push", ""), ("a", "exec", ""), ("b", "rtsp", "file:///etc/passwd")]
-    {
+    for (id, kind, url, fingerprint) in [
+        ("../x", "push", "", None),
+        ("a", "exec", "", None),
+        ("b", "rtsp", "file:///etc/passwd", None),
+        ("c", "rtsp", "rtsps://192.0.2.7/live", Some("AB:CD")),
+    ] {
         let row = "INSERT INTO camera VALUES (?1, NULL, NULL, ?2, ?3, NULL, NULL, NULL, 1, 0, 'tcp', \
-                   5.0, 1, 2, NULL, NULL, NULL, NULL)";
-        db.execute(row, [id, kind, url]).unwrap();
+                   5.0, 1, 2, NULL, NULL, NULL, NULL, ?4)";
+        db.execute(row, (id, kind, url, fingerprint)).unwrap();
     }
     drop(db);
     let catalog = open(dir.path());

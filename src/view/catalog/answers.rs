@@ -31,6 +31,9 @@ pub struct SourceAnswer {
     /// Whether a password is kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     has_password: Option<bool>,
+    /// SHA-256 of the one certificate that is trusted, as `AB:CD:…`, if one was set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls_fingerprint: Option<String>,
 }
 
 impl SourceAnswer {
@@ -45,6 +48,9 @@ impl SourceAnswer {
             path: address.map(|address| address.url.path.clone()),
             username: address.and_then(|address| address.username.clone()),
             has_password: address.map(|address| address.password.is_some()),
+            tls_fingerprint: address
+                .and_then(|address| address.fingerprint)
+                .map(|fingerprint| fingerprint.to_string()),
         }
     }
 }

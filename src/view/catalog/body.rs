@@ -13,6 +13,7 @@ use crate::{
     },
     wire::{
         Secret,
+        fingerprint::{BadFingerprint, Fingerprint},
         source_url::{BadSourceUrl, MASK, Parts, Scheme, SourceUrl},
     },
 };
@@ -31,8 +32,17 @@ const KNOWN: [&str; 9] = [
 ];
 
 /// `has_password` is what answers say; sent back it changes nothing.
-const KNOWN_OF_SOURCE: [&str; 8] =
-    ["type", "url", "host", "port", "path", "username", "password", "has_password"];
+const KNOWN_OF_SOURCE: [&str; 9] = [
+    "type",
+    "url",
+    "host",
+    "port",
+    "path",
+    "username",
+    "password",
+    "has_password",
+    "tls_fingerprint",
+];
 
 /// The path of an RTSP camera that is given by its host alone.
 const DEFAULT_PATH: &str = "/stream1";
@@ -84,7 +94,9 @@ pub(super) fn provisioned(
     let old = before.cloned().unwrap_or_default();
     let parts = SourceUrl::parse(rtsp_url).map_err(|error| bad(format!("rtsp_url: {error}")))?;
     of_scheme(parts.url.scheme, true, "rtsp_url")?;
-    let address = Login::of(parts).address(None, "rtsp_url")?;
+    let mut address = Login::of(parts).address(None, "rtsp_url")?;
+    let same = old.source.address().filter(|old| old.url.same_peer(&address.url));
+    address.fingerprint = same.and_then(|old| old.fingerprint);
     admitted(&address, guard)?;
     let source = Source::Rtsp(address);
     let substream = substream(Given::Absent, old.substream, &source)?;
@@ -193,6 +205,15 @@ fn login(fields: Fields<'_>, rtsp: bool, before: Option<&Address>) -> Result<Log
         }
         _ => login.password = Given::Null,
     }
+    match fields.text("tls_fingerprint")? {
+        Given::Absent => {}
+        Given::Is(text) if !text.trim().is_empty() => {
+            let why =
+                |error: BadFingerprint| bad(format!("source.tls_fingerprint must be {error}"));
+            login.fingerprint = Given::Is(text.parse().map_err(why)?);
+        }
+        _ => login.fingerprint = Given::Null,
+    }
     Ok(login)
 }
 
@@ -205,6 +226,7 @@ struct Login {
     path: Option<Secret>,
     username: Given<String>,
     password: Given<Secret>,
+    fingerprint: Given<Fingerprint>,
 }
 
 impl Login {
@@ -212,13 +234,13 @@ impl Login {
         let Parts { url, username, password, path } = parts;
         let username = username.map_or(Given::Absent, Given::Is);
         let password = password.map_or(Given::Absent, Given::Is);
-        Self { url, path, username, password }
+        Self { url, path, username, password, fingerprint: Given::Absent }
     }
 
     /// With what is known already. A password goes on only to where it went before: otherwise
     /// whoever may change an address could have any camera's password sent to a host of theirs.
     fn address(self, before: Option<&Address>, field: &str) -> Result<Address, ApiError> {
-        let Self { url, path, username, password } = self;
+        let Self { url, path, username, password, fingerprint } = self;
         // It is kept as it is shown, which with what is masked and encoded may be longer than what came.
         SourceUrl::parse(&url.to_string()).map_err(|error| bad(format!("{field}: {error}")))?;
         let same = before.filter(|before| before.url.same_peer(&url));
@@ -248,7 +270,17 @@ impl Login {
                 )));
             }
         };
-        Ok(Address { url, username, password, path })
+        let fingerprint = match fingerprint {
+            Given::Is(_) if !url.scheme.is_tls() => {
+                return Err(bad(format!(
+                    "{field}.tls_fingerprint is only for addresses with rtsps:// and https://"
+                )));
+            }
+            // Another camera has another certificate.
+            Given::Absent => same.and_then(|same| same.fingerprint),
+            given => given.value(),
+        };
+        Ok(Address { url, username, password, path, fingerprint })
     }
 }
 

@@ -174,11 +174,14 @@ pub struct TrialFound {
 /// Why a source does not work.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TrialError {
-    /// `refused`, `unreachable`, `timeout`, `unauthorized`, `not_found`, `unsupported_codec`,
-    /// `unsupported`, `refused_source`, `ended`, `stalled`, `bad_stream` or `busy`.
+    /// `refused`, `unreachable`, `timeout`, `unauthorized`, `untrusted`, `not_found`,
+    /// `unsupported_codec`, `unsupported`, `refused_source`, `ended`, `stalled`, `bad_stream` or `busy`.
     code: &'static str,
     /// What it is and what to do, in plain words.
     message: String,
+    /// Of a certificate that is not trusted: its SHA-256, to be compared with the camera's and set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls_fingerprint: Option<String>,
 }
 
 impl Trial {
@@ -191,8 +194,10 @@ impl Trial {
                 let found = TrialFound { codec, codecs, width, height, fps, audio, took_ms };
                 Self { ok: true, found: Some(found), error: None }
             }
-            Err(Failure { code, message }) => {
-                Self { ok: false, found: None, error: Some(TrialError { code, message }) }
+            Err(Failure { code, message, fingerprint }) => {
+                let tls_fingerprint = fingerprint.map(|fingerprint| fingerprint.to_string());
+                let error = TrialError { code, message, tls_fingerprint };
+                Self { ok: false, found: None, error: Some(error) }
             }
         }
     }

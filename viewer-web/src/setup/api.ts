@@ -39,6 +39,8 @@ export interface SetUpSource {
   path: string;
   username: string;
   hasPassword: boolean;
+  /** Of the one certificate that is trusted; empty where that is for the server's system to say. */
+  fingerprint: string;
 }
 
 /** How the connection to a camera is. */
@@ -81,11 +83,14 @@ export interface Found {
 export class ApiFailure extends Error {
   readonly code: string;
   readonly status: number;
+  /** Of the camera's certificate, where that is what is not trusted. */
+  readonly fingerprint: string | undefined;
 
-  constructor(status: number, code: string, message: string) {
+  constructor(status: number, code: string, message: string, fingerprint?: string) {
     super(message);
     this.status = status;
     this.code = code;
+    this.fingerprint = fingerprint;
   }
 }
 
@@ -150,7 +155,7 @@ export async function testSource(body: Message): Promise<Found> {
 
 export function readFound(answer: Message | undefined): Found {
   const error = asObject(answer?.["error"]);
-  if (error !== undefined) throw new ApiFailure(200, asText(error["code"]) ?? "", sentence(asText(error["message"]) ?? "it did not work"));
+  if (error !== undefined) throw new ApiFailure(200, asText(error["code"]) ?? "", sentence(asText(error["message"]) ?? "it did not work"), asText(error["tls_fingerprint"]));
   const found = asObject(answer?.["found"]) ?? answer ?? {};
   return {
     codec: asText(found["codec"]) ?? "",
@@ -232,5 +237,5 @@ function readSource(value: unknown): SetUpSource | undefined {
   const kind = readKind(source?.["type"]);
   if (source === undefined || kind === undefined) return undefined;
   const text = (name: string): string => asText(source[name]) ?? "";
-  return { kind, url: text("url"), host: text("host"), port: asNumber(source["port"]), path: text("path"), username: text("username"), hasPassword: source["has_password"] === true };
+  return { kind, url: text("url"), host: text("host"), port: asNumber(source["port"]), path: text("path"), username: text("username"), hasPassword: source["has_password"] === true, fingerprint: text("tls_fingerprint") };
 }

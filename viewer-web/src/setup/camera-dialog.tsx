@@ -5,7 +5,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { Modal } from "../dialog/modal.tsx";
 import { addCamera, ApiFailure, changeCamera, listPresets, testSource, type Preset, type SetUpCamera } from "./api.ts";
 import { CameraFields } from "./camera-fields.tsx";
-import { bodyOf, check, checkSource, fieldOf, formOf, idFor, NEW, testOf, type Form, type FormErrors } from "./form.ts";
+import { bodyOf, check, checkSource, fieldOf, formOf, idFor, isEncrypted, NEW, testOf, type Form, type FormErrors } from "./form.ts";
 import { describeFound } from "./words.ts";
 
 interface CameraDialogProps {
@@ -18,7 +18,7 @@ interface CameraDialogProps {
 }
 
 /** What the newest deed came to. */
-type Outcome = { kind: "none" } | { kind: "testing" | "saving" } | { kind: "found" | "failed"; words: string };
+type Outcome = { kind: "none" } | { kind: "testing" | "saving" } | { kind: "found" | "failed"; words: string; fingerprint?: string | undefined };
 
 export function CameraDialog({ camera, taken, onDone, onClose }: CameraDialogProps): JSX.Element {
   const before = camera === undefined ? undefined : formOf(camera);
@@ -59,7 +59,11 @@ export function CameraDialog({ camera, taken, onDone, onClose }: CameraDialogPro
     if (field === undefined) setOutcome({ kind: "failed", words: message });
     else showErrors({ [field]: message });
   };
-  const testFailed = (error: unknown): void => setOutcome({ kind: "failed", words: error instanceof ApiFailure ? error.message : "It did not work." });
+  const testFailed = (error: unknown): void => {
+    const failure = error instanceof ApiFailure ? error : undefined;
+    // An address that redirects to an encrypted one has no field for it.
+    setOutcome({ kind: "failed", words: failure?.message ?? "It did not work.", fingerprint: isEncrypted(form) ? failure?.fingerprint : undefined });
+  };
   const test = (): void => {
     if (busy || showErrors(checkSource(form))) return;
     setOutcome({ kind: "testing" });
@@ -80,7 +84,7 @@ export function CameraDialog({ camera, taken, onDone, onClose }: CameraDialogPro
         <CameraFields form={form} errors={errors} presets={presets} isNew={camera === undefined} hasPassword={camera?.source?.hasPassword === true} onChange={change} />
         <div class="setup-foot">
           <p class="setup-outcome" role="status" data-kind={outcome.kind} data-testid="outcome">
-            <Told outcome={outcome} />
+            <Told outcome={outcome} onTrust={(fingerprint) => change({ ...form, fingerprint })} />
           </p>
           <p class="setup-buttons">
             {form.kind !== "push" && (
@@ -98,7 +102,7 @@ export function CameraDialog({ camera, taken, onDone, onClose }: CameraDialogPro
   );
 }
 
-function Told({ outcome }: { outcome: Outcome }): JSX.Element | null {
+function Told({ outcome, onTrust }: { outcome: Outcome; onTrust: (fingerprint: string) => void }): JSX.Element | null {
   switch (outcome.kind) {
     case "none":
       return null;
@@ -112,8 +116,18 @@ function Told({ outcome }: { outcome: Outcome }): JSX.Element | null {
           <strong>It works:</strong> {outcome.words}
         </>
       );
-    case "failed":
-      return <>{outcome.words}</>;
+    case "failed": {
+      const { words, fingerprint } = outcome;
+      if (fingerprint === undefined) return <>{words}</>;
+      return (
+        <>
+          {words}{" "}
+          <button class="button" type="button" data-testid="trust" onClick={() => onTrust(fingerprint)}>
+            Trust this certificate
+          </button>
+        </>
+      );
+    }
   }
 }
 

@@ -4,7 +4,7 @@ import type { JSX } from "preact";
 import type { SourceKind } from "../listing.ts";
 import type { Preset } from "./api.ts";
 import { Entry, Line } from "./entry.tsx";
-import { presetOf, withHost, withPreset, type Form, type FormErrors } from "./form.ts";
+import { isEncrypted, presetOf, withHost, withPreset, type Form, type FormErrors } from "./form.ts";
 
 interface CameraFieldsProps {
   form: Form;
@@ -47,6 +47,17 @@ export function CameraFields({ form, errors, presets, isNew, hasPassword, onChan
       </Entry>
       {form.kind === "rtsp" && <Address form={form} errors={errors} presets={presets} onChange={onChange} />}
       {form.kind === "mjpeg" && <Line label="Address" field="url" placeholder="http://192.168.1.64/video.mjpg" value={form.url} error={errors.url} onValue={(url) => set({ url })} />}
+      {isEncrypted(form) && (
+        <Line
+          label="Fingerprint of the camera's certificate"
+          field="fingerprint"
+          placeholder="AB:CD:…"
+          hint="For a certificate that the camera has signed by itself. Test tells the fingerprint; compare it with the camera's."
+          value={form.fingerprint}
+          error={errors.fingerprint}
+          onValue={(fingerprint) => set({ fingerprint })}
+        />
+      )}
       {pulled && (
         <div class="setup-pair">
           <Line label="User" field="username" hint="Empty where the camera asks for none." value={form.username} error={errors.username} onValue={(username) => set({ username })} />

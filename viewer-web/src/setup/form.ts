@@ -7,7 +7,7 @@ import type { SourceKind } from "../listing.ts";
 import type { Preset, SetUpCamera } from "./api.ts";
 
 /** What a person can type or choose; errors belong to one of them. */
-export type Field = "id" | "name" | "location" | "kind" | "url" | "host" | "port" | "path" | "username" | "password" | "maxViewers" | "transport" | "jpegFps" | "substream" | "onDemand";
+export type Field = "id" | "name" | "location" | "kind" | "url" | "host" | "port" | "path" | "username" | "password" | "fingerprint" | "maxViewers" | "transport" | "jpegFps" | "substream" | "onDemand";
 
 export interface Form {
   id: string;
@@ -25,6 +25,8 @@ export interface Form {
   password: string;
   /** Empty keeps the password that the server has, unless this. */
   dropPassword: boolean;
+  /** Of the one certificate to trust; empty trusts those that the server's system does. */
+  fingerprint: string;
   onDemand: boolean;
   maxViewers: string;
   transport: "tcp" | "udp";
@@ -38,7 +40,7 @@ const DEFAULT_JPEG_FPS = 5;
 
 export const NEW: Form = {
   id: "", name: "", location: "", kind: "rtsp", whole: false, url: "", host: "", port: "554", path: "/stream1",
-  username: "", password: "", dropPassword: false, onDemand: true, maxViewers: "0", transport: "tcp", jpegFps: String(DEFAULT_JPEG_FPS), substream: "",
+  username: "", password: "", dropPassword: false, fingerprint: "", onDemand: true, maxViewers: "0", transport: "tcp", jpegFps: String(DEFAULT_JPEG_FPS), substream: "",
 };
 
 /** The form of a camera that is set up. */
@@ -58,6 +60,7 @@ export function formOf(camera: SetUpCamera): Form {
     port: String(source?.port ?? 554),
     path: source?.path ?? "",
     username: source?.username ?? "",
+    fingerprint: source?.fingerprint ?? "",
     onDemand: camera.onDemand,
     maxViewers: String(camera.maxViewers),
     transport: camera.transport,
@@ -79,6 +82,11 @@ export function presetOf({ path }: Form, presets: readonly Preset[]): Preset | u
 /** An address typed or pasted where a host belongs is taken for what it is. */
 export function withHost(form: Form, text: string): Form {
   return /^rtsps?:\/\//i.test(text.trim()) ? { ...form, whole: true, url: text.trim() } : { ...form, host: text };
+}
+
+/** Whether the address says that the connection is encrypted. */
+export function isEncrypted(form: Form): boolean {
+  return (form.kind === "mjpeg" || (form.kind === "rtsp" && form.whole)) && /^(?:rtsps|https):\/\//i.test(form.url.trim());
 }
 
 /** An id to begin with, from the name: `Front door` is `front-door`, or `front-door-2` where that is taken. */
@@ -130,6 +138,7 @@ export function sourceOf(form: Form): Message {
     ...where,
     // Those in the address are meant where the fields say nothing.
     ...(form.username === "" && hasLogin ? {} : { username: form.username === "" ? null : form.username }),
+    ...(isEncrypted(form) ? { tls_fingerprint: form.fingerprint.trim() || null } : {}),
     ...(form.password === "" ? (form.dropPassword ? { password: null } : {}) : { password: form.password }),
   };
 }
@@ -171,7 +180,7 @@ function sourceChanged(form: Form, before: Form): boolean {
 }
 
 const FIELDS: Record<string, Field> = {
-  id: "id", name: "name", location: "location", type: "kind", url: "url", host: "host", port: "port", path: "path", username: "username", password: "password",
+  id: "id", name: "name", location: "location", type: "kind", url: "url", host: "host", port: "port", path: "path", username: "username", password: "password", tls_fingerprint: "fingerprint",
   on_demand: "onDemand", max_viewers: "maxViewers", rtsp_transport: "transport", jpeg_fps: "jpegFps", substream_url: "substream",
 };
 
