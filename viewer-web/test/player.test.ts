@@ -165,6 +165,26 @@ describe("Player", () => {
     expect([last().rung, state()]).toEqual(["whep", "opening whep"]);
   });
 
+  it("tries the better ways at once where the server is there again, beside the JPEGs", () => {
+    const { it, last, state, opened, log } = player();
+    it.want("watch");
+    last().ends("failed");
+    last().ends("failed");
+    expect(state()).toBe("jpeg");
+    it.again();
+    vi.advanceTimersByTime(1);
+    expect([state(), last().rung, opened.length]).toEqual(["jpeg", "whep", 3]);
+    // Asked again meanwhile, it does not begin again.
+    it.again();
+    vi.advanceTimersByTime(1);
+    expect(opened).toHaveLength(3);
+    last().plays();
+    expect([state(), log.join()]).toEqual(["playing whep", "jpeg true,jpeg false"]);
+    it.again();
+    vi.advanceTimersByTime(1);
+    expect(opened).toHaveLength(3);
+  });
+
   it("keeps to what was asked for", () => {
     const { it, last, state } = player("hls");
     it.want("watch");

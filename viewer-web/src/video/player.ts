@@ -101,6 +101,15 @@ export class Player {
     if (this.state.value.phase === "waiting") this.#take(this.#ladder.top);
   }
 
+  /** The server is there again: what did not work without it is tried now, beside the JPEGs where those are shown. */
+  again(): void {
+    this.hurry();
+    if (this.state.value.phase !== "jpeg" || this.#beside !== undefined) return;
+    this.#timers.close();
+    this.#timers = new Releases();
+    this.#climbLater("jpeg", 0);
+  }
+
   close(): void {
     this.want("none");
     this.stage.remove();
@@ -174,11 +183,11 @@ export class Player {
     before?.close();
   }
 
-  #climbLater(rung: Rung): void {
+  #climbLater(rung: Rung, afterMs?: number): void {
     const climb = this.#ladder.climb(rung);
     if (climb === undefined) return;
     this.#better = climb.rungs;
-    this.#timers.after(climb.afterMs, () => this.#climb(rung));
+    this.#timers.after(afterMs ?? climb.afterMs, () => this.#climb(rung));
   }
 
   #climb(from: Rung): void {
