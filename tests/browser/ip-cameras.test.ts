@@ -94,6 +94,39 @@ staged("low-latency HLS plays where it is asked for, close to the live edge", as
   expect(unexpected(stage.errors)).toEqual([]);
 });
 
+staged("a camera with sound is muted until it is asked for, is heard over HLS, and is WebRTC again when muted", async (stage) => {
+  const server = await stage.server();
+  await withIpCamera(stage, server, "gate", "--aac", "--size", "320x240");
+  await withIpCamera(stage, server, "yard", "--size", "320x240");
+  const page = await stage.page("viewer", server.view);
+  for (const camera of ["gate", "yard"]) await plays(page, camera, "whep");
+  await page.hover(tile("gate"));
+  const sound = page.locator(`${tile("gate")} [data-testid=sound]`);
+  await page.locator(`${tile("gate")} [data-testid=sound][aria-pressed=false]`).waitFor();
+  expect(await page.locator(`${tile("yard")} [data-testid=sound]`).count()).toBe(0);
+  const heard = (): Promise<{ muted: boolean; bytes: number } | null> =>
+    page.evaluate((selector) => {
+      const video = document.querySelector<HTMLVideoElement & { webkitAudioDecodedByteCount?: number }>(`${selector} video[data-shown=true]`);
+      return video === null ? null : { muted: video.muted, bytes: video.webkitAudioDecodedByteCount ?? 0 };
+    }, tile("gate"));
+  expect((await heard())?.muted).toBe(true);
+
+  await sound.click();
+  await plays(page, "gate", "hls");
+  await eventually("sound", async () => {
+    const now = await heard();
+    return now !== null && !now.muted && now.bytes > 5_000;
+  });
+  await page.locator(`${tile("gate")} [data-testid=sound][aria-pressed=true]`).waitFor();
+  await screenshot(page, "ip-camera-sound-laptop");
+  await expectAccessible(page);
+  await page.locator(`${tile("gate")} .tile-picture`).focus();
+  await page.keyboard.press("m");
+  expect((await heard())?.muted).toBe(true);
+  await plays(page, "gate", "whep");
+  expect(unexpected(stage.errors)).toEqual([]);
+});
+
 staged("a camera that is unplugged says so over its last picture, and plays again when it is back", async (stage) => {
   const server = await stage.server();
   const port = await freePort();
