@@ -101,8 +101,8 @@ for (const transport of ["ws", "mjpeg", "rest"]) {
       ];
       for (const [what, leave] of ways) {
         const comeBack = await leave();
-        // A second of grace, and what was on its way.
-        await page.waitForTimeout(1_700);
+        // A second of grace, another because browsers look at a hidden page's timers once a second, and what was on its way.
+        await page.waitForTimeout(3_000);
         const before = { received: received.count, frames: (await drawn(page)).frames };
         await page.waitForTimeout(2_000);
         expect(received.count - before.received, what).toBe(0);
