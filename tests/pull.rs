@@ -11,7 +11,6 @@ mod rtsp_camera;
 
 use std::{
     net::SocketAddr,
-    sync::Arc,
     time::{Duration, Instant},
 };
 

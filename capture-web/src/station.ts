@@ -125,6 +125,15 @@ export class Station {
     this.state.set({ phase: "idle" });
   }
 
+  /** Whoever comes back to the page finds it sending again. */
+  #leave(): void {
+    this.stop();
+    const again = ({ persisted }: PageTransitionEvent): void => {
+      if (persisted && !this.running) this.start(this.#options).catch((error: unknown) => this.#fail(error));
+    };
+    window.addEventListener("pageshow", again, { once: true });
+  }
+
   #release(): void {
     this.#run.close();
     this.#publisher = undefined;
@@ -154,7 +163,7 @@ export class Station {
     run.listen(window, "online", () => publisher.hurry());
     run.listen(document, "visibilitychange", () => this.#seen(publisher));
     // A page that is left says goodbye, so that viewers know at once.
-    run.listen(window, "pagehide", () => this.stop());
+    run.listen(window, "pagehide", () => this.#leave());
     publisher.start();
     this.wakeLock.hold(run);
   }

@@ -4,13 +4,16 @@ import { isCameraId } from "@framecast/shared/camera-id";
 import { Releases } from "@framecast/shared/releases";
 import { Player, TRANSPORTS, type Phase, type Transport } from "./player.ts";
 import { Screen } from "./screen.ts";
-import type { Picture, Presence } from "./source/source.ts";
+import { wantedWidth } from "./size.ts";
+import { SIZES, type Picture, type Presence, type Wish } from "./source/source.ts";
 import { describe } from "./status.ts";
 
 /** Ages and the words about them are looked at this often. */
 const LOOK_MS = 250;
 /** Out of sight for less costs no new connection: scrolling past, switching tabs. */
 const UNSEEN_MS = 1_000;
+/** Layouts settle before the server is told. */
+const SETTLE_MS = 250;
 
 /** Where `src` points when it is not given. */
 let home = new URL("/", location.href);
@@ -32,7 +35,7 @@ export interface FrameDetail {
 }
 
 export class FramecastView extends HTMLElement {
-  static readonly observedAttributes = ["src", "camera", "transport", "max-fps"];
+  static readonly observedAttributes = ["src", "camera", "transport", "max-fps", "quality", "fit"];
 
   readonly #screen = new Screen(this.attachShadow({ mode: "open" }));
   #releases: Releases | undefined;
@@ -46,13 +49,16 @@ export class FramecastView extends HTMLElement {
   #inView = false;
   #online: boolean | undefined;
   #leaving: ReturnType<typeof setTimeout> | undefined;
+  #settling: ReturnType<typeof setTimeout> | undefined;
+  /** Width over height of the newest picture. */
+  #aspect: number | undefined;
 
   /** Whether pictures of the camera can come. */
   get online(): boolean {
     return this.#online === true;
   }
 
-  /** The picture that is shown, as the camera made it. */
+  /** The picture that is shown, as it was sent. */
   snapshot(): Blob | undefined {
     return this.#newest === undefined ? undefined : new Blob([this.#newest.jpeg], { type: "image/jpeg" });
   }
@@ -67,6 +73,12 @@ export class FramecastView extends HTMLElement {
     views.observe(this);
     releases.add(() => views.disconnect());
     releases.add(() => clearTimeout(this.#leaving));
+    const sizes = new ResizeObserver(() => this.#resizeSoon());
+    sizes.observe(this);
+    releases.add(() => sizes.disconnect());
+    releases.add(() => clearTimeout(this.#settling));
+    // Zoom, or a screen of another density.
+    releases.listen(window, "resize", () => this.#resizeSoon());
     releases.add(() => this.#stop());
     releases.listen(document, "visibilitychange", () => this.#followSight());
     releases.listen(window, "online", () => this.#restart());
@@ -81,8 +93,13 @@ export class FramecastView extends HTMLElement {
 
   attributeChangedCallback(name: string, before: string | null, now: string | null): void {
     if (before === now) return;
+    if (name === "fit" || name === "quality") {
+      this.#resizeSoon();
+      return;
+    }
     if (name === "camera" || name === "src") {
       this.#newest = undefined;
+      this.#aspect = undefined;
       this.#presence = null;
     }
     this.#restart();
@@ -96,6 +113,16 @@ export class FramecastView extends HTMLElement {
     clearTimeout(this.#leaving);
     if (!this.#seen) this.#leaving = setTimeout(() => this.#stop(), UNSEEN_MS);
     else if (this.#player === undefined) this.#start();
+  }
+
+  get #size(): Wish["size"] {
+    const named = SIZES.find((known) => known === this.getAttribute("quality"));
+    return named ?? wantedWidth({ width: this.clientWidth, height: this.clientHeight, density: devicePixelRatio, fit: this.getAttribute("fit"), aspect: this.#aspect });
+  }
+
+  #resizeSoon(): void {
+    clearTimeout(this.#settling);
+    this.#settling = setTimeout(() => this.#player?.resize(this.#size), SETTLE_MS);
   }
 
   #restart(): void {
@@ -114,7 +141,7 @@ export class FramecastView extends HTMLElement {
     }
     const transport = TRANSPORTS.find((known) => known === this.getAttribute("transport"));
     const fps = Number(this.getAttribute("max-fps") ?? "NaN");
-    const player = new Player({ server, camera, maxFps: fps > 0 ? fps : undefined }, transport satisfies Transport | undefined, {
+    const player = new Player({ server, camera, maxFps: fps > 0 ? fps : undefined, size: this.#size }, transport satisfies Transport | undefined, {
       onPhase: (phase) => {
         this.#phase = phase;
         this.#tell();
@@ -173,6 +200,12 @@ export class FramecastView extends HTMLElement {
     this.#screen.draw(bitmap);
     this.#newest = picture;
     this.#shownMs = performance.now();
+    const aspect = bitmap.width / bitmap.height;
+    // The sizes of one picture differ by a pixel's share.
+    if (this.#aspect === undefined || Math.abs(aspect - this.#aspect) > 0.02) {
+      this.#aspect = aspect;
+      this.#resizeSoon();
+    }
     this.#tell();
     const { seq, capturedUs, receivedUs } = picture;
     const detail: FrameDetail = { camera: this.getAttribute("camera") ?? "", seq, capturedUs, receivedUs, width: bitmap.width, height: bitmap.height, ageMs: this.#ageMs() };

@@ -39,7 +39,7 @@ const OPEN: Record<Transport, OpenSource> = {
 
 export class Player {
   readonly clock = new ServerClock();
-  readonly #wish: Wish;
+  #wish: Wish;
   readonly #ladder: readonly Transport[];
   readonly #events: PlayerEvents;
   readonly #open: Record<Transport, OpenSource>;
@@ -65,6 +65,13 @@ export class Player {
   stop(): void {
     this.#present.close();
     this.#source = undefined;
+  }
+
+  /** Another size from the next picture on, on this way and on all that follow. */
+  resize(size: Wish["size"]): void {
+    if (size === this.#wish.size) return;
+    this.#wish = { ...this.#wish, size };
+    this.#source?.resize(size);
   }
 
   shown(seq: bigint): void {

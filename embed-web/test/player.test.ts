@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Player, type Phase, type Transport } from "../src/player.ts";
-import type { OpenSource, SourceEvents } from "../src/source/source.ts";
+import type { OpenSource, SourceEvents, Wish } from "../src/source/source.ts";
 
 const picture = { jpeg: new Uint8Array(0), seq: 1n, capturedUs: 0, receivedUs: 0 };
 
@@ -12,19 +12,21 @@ describe("Player", () => {
     transport: Transport;
     events: SourceEvents;
     closed: boolean;
+    /** Asked for, one after the other. */
+    sizes: Wish["size"][];
   }
 
   function play(only?: Transport): { opened: Opened[]; newest: () => Opened; phases: Phase[]; player: Player } {
     const opened: Opened[] = [];
     const phases: Phase[] = [];
-    const open = (transport: Transport): OpenSource => (_wish, _clock, events) => {
-      const one = { transport, events, closed: false };
+    const open = (transport: Transport): OpenSource => (wish, _clock, events) => {
+      const one: Opened = { transport, events, closed: false, sizes: [wish.size] };
       opened.push(one);
-      return { shown: () => undefined, close: () => (one.closed = true) };
+      return { shown: () => undefined, resize: (size) => one.sizes.push(size), close: () => (one.closed = true) };
     };
     const none = (): void => undefined;
     const player = new Player(
-      { server: new URL("http://cams.example/"), camera: "door", maxFps: undefined },
+      { server: new URL("http://cams.example/"), camera: "door", maxFps: undefined, size: 320 },
       only,
       { onPhase: (phase) => phases.push(phase), onPicture: none, onPresence: none },
       { ws: open("ws"), mjpeg: open("mjpeg"), rest: open("rest") },
@@ -85,6 +87,17 @@ describe("Player", () => {
     expect(opened).toHaveLength(1);
     vi.advanceTimersByTime(2_000);
     expect(opened.map(({ transport }) => transport)).toEqual(["ws", "ws"]);
+  });
+
+  it("asks for another size on the way that runs, and from the next as it begins", () => {
+    const { newest, player } = play();
+    player.resize(320);
+    player.resize(640);
+    expect(newest().sizes).toEqual([320, 640]);
+    newest().events.onDown("lost", "gone");
+    player.resize("source");
+    vi.advanceTimersByTime(15_000);
+    expect(newest().sizes).toEqual(["source"]);
   });
 
   it("opens nothing more once it was stopped", () => {

@@ -120,6 +120,52 @@ staged("a camera is chosen by its name in the address, or in the list while it i
   expect(stage.errors).toEqual([]);
 });
 
+staged("a phone turns from one camera to the other, and remembers which", async (stage) => {
+  const server = await stage.server();
+  const page = await stage.page("capture", new URL("?camera=door&autostart=1", server.ingest), {
+    context: { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true },
+    // The fake camera faces nowhere: what is asked for is what counts.
+    before: (opened) =>
+      opened.addInitScript(() => {
+        const asked: string[] = [];
+        const media = navigator.mediaDevices;
+        const open = media.getUserMedia.bind(media);
+        media.getUserMedia = (constraints) => {
+          asked.push(JSON.stringify((constraints?.video as MediaTrackConstraints).facingMode ?? "any"));
+          return open(constraints);
+        };
+        Object.assign(globalThis, { asked });
+      }),
+  });
+  const asked = (): Promise<string[]> => page.evaluate(() => (globalThis as unknown as { asked: string[] }).asked);
+  await live(page);
+  expect(await asked()).toEqual(['"any"']);
+  await page.getByTestId("flip").tap();
+  await eventually("the first side", async () => (await asked()).length === 2);
+  await page.getByTestId("flip").tap();
+  await eventually("both sides", async () => (await asked()).length === 3);
+  expect((await asked()).slice(1).sort()).toEqual(['{"ideal":"environment"}', '{"ideal":"user"}']);
+  await eventually("frames", async () => (await framesIn(page, 1)) > 20);
+  const last = (await asked()).at(-1);
+  await page.reload();
+  await live(page);
+  expect(await asked()).toEqual([last]);
+  expect(stage.errors).toEqual([]);
+});
+
+staged("a camera of more than 1280 × 720 sends that", async (stage) => {
+  const server = await stage.server();
+  const page = await capture(stage, server, "&autostart=1&fixed=1&fps=5");
+  await live(page);
+  await page.getByTestId("resolution").selectOption("1920x1080");
+  await page.getByTestId("size").filter({ hasText: "1920 × 1080" }).waitFor();
+  await eventually("it at the server", async () => {
+    const door = (await (await fetch(new URL("/api/cameras/door", server.view))).json()) as { width: number; height: number };
+    return door.width === 1920 && door.height === 1080;
+  });
+  expect(stage.errors).toEqual([]);
+});
+
 staged("a camera that is not there is waited for, by whatever name", async (stage) => {
   const server = await stage.server();
   const page = await capture(stage, server, "&autostart=1&device=No+such+camera");
@@ -209,6 +255,27 @@ staged("a network that breaks is told, and sending goes on when it is back", asy
     expect(await page.getByTestId("state-detail").innerText()).toContain("connection");
     await live(page);
     await eventually("frames again", async () => (await framesIn(page, 1)) > 20);
+  } finally {
+    await link.close();
+  }
+});
+
+staged("a device without a network says so, and sends the moment it has one again", async (stage) => {
+  const server = await stage.server();
+  const link = await NarrowLink.to(server.ingest);
+  try {
+    const page = await stage.page("capture", new URL("?camera=door&autostart=1&transport=websocket", link.url));
+    await live(page);
+    await page.context().setOffline(true);
+    link.cut();
+    await page.getByTestId("state-detail").filter({ hasText: "This device has no network." }).waitFor();
+    // Some attempts, so that the next would be seconds away.
+    await page.waitForTimeout(6_000);
+    await page.context().setOffline(false);
+    const backMs = performance.now();
+    await live(page);
+    console.log(`network back: live after ${(performance.now() - backMs).toFixed(0)} ms`);
+    expect(performance.now() - backMs).toBeLessThan(2_000);
   } finally {
     await link.close();
   }

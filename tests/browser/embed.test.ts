@@ -3,6 +3,7 @@
 import { readFile } from "node:fs/promises";
 import type { Page } from "playwright-core";
 import { expect } from "vitest";
+import { expectAccessible, screenshot } from "./looks.ts";
 import { FOREIGN_FLAG, startSite, type Site } from "./site.ts";
 import { Server, freePort } from "./server.ts";
 import { eventually, staged, type Stage } from "./stage.ts";
@@ -137,6 +138,15 @@ staged("the frame page shows a camera inside a page of any site", async (stage) 
   await eventually("LIVE", async () => (await view.locator(".badge").innerText()) === "LIVE");
   expect(await view.boundingBox()).toMatchObject({ width: 640, height: 360 });
   expect(await view.getAttribute("fit")).toBe("cover");
+  // The element inside, which a page around cannot look into.
+  await page.goto(frame.href);
+  await eventually("LIVE by itself", async () => (await badge(page)) === "LIVE");
+  await screenshot(page, "embed-live");
+  await expectAccessible(page);
+  await page.goto(new URL("embed/nobody", server.view).href);
+  await page.getByText("Nobody has published this camera yet").waitFor();
+  await screenshot(page, "embed-unknown");
+  await expectAccessible(page);
   expect(stage.errors).toEqual([]);
 });
 

@@ -7,7 +7,7 @@ import { ages, percentile } from "./burnt-clock.ts";
 import { withCameras } from "./cameras.ts";
 import { IpCamera, setUp } from "./ip-camera.ts";
 import { expectAccessible, screenshot } from "./looks.ts";
-import { freePort, type Server } from "./server.ts";
+import { freePort, Server } from "./server.ts";
 import { eventually, staged, viewerStats, type Stage } from "./stage.ts";
 
 const tile = (camera: string): string => `[data-testid=tile][data-camera=${camera}]`;
@@ -128,6 +128,39 @@ staged("a camera with B-frames, which WebRTC has not, plays over HLS", async (st
   expect(unexpected(stage.errors)).toEqual([]);
 });
 
+staged("a camera with sound is muted until it is asked for, is heard over HLS, and is WebRTC again when muted", async (stage) => {
+  const server = await stage.server();
+  await withIpCamera(stage, server, "gate", "--aac", "--size", "320x240");
+  await withIpCamera(stage, server, "yard", "--size", "320x240");
+  const page = await stage.page("viewer", server.view);
+  for (const camera of ["gate", "yard"]) await plays(page, camera, "whep");
+  await page.hover(tile("gate"));
+  const sound = page.locator(`${tile("gate")} [data-testid=sound]`);
+  await page.locator(`${tile("gate")} [data-testid=sound][aria-pressed=false]`).waitFor();
+  expect(await page.locator(`${tile("yard")} [data-testid=sound]`).count()).toBe(0);
+  const heard = (): Promise<{ muted: boolean; bytes: number } | null> =>
+    page.evaluate((selector) => {
+      const video = document.querySelector<HTMLVideoElement & { webkitAudioDecodedByteCount?: number }>(`${selector} video[data-shown=true]`);
+      return video === null ? null : { muted: video.muted, bytes: video.webkitAudioDecodedByteCount ?? 0 };
+    }, tile("gate"));
+  expect((await heard())?.muted).toBe(true);
+
+  await sound.click();
+  await plays(page, "gate", "hls");
+  await eventually("sound", async () => {
+    const now = await heard();
+    return now !== null && !now.muted && now.bytes > 5_000;
+  });
+  await page.locator(`${tile("gate")} [data-testid=sound][aria-pressed=true]`).waitFor();
+  await screenshot(page, "ip-camera-sound-laptop");
+  await expectAccessible(page);
+  await page.locator(`${tile("gate")} .tile-picture`).focus();
+  await page.keyboard.press("m");
+  expect((await heard())?.muted).toBe(true);
+  await plays(page, "gate", "whep");
+  expect(unexpected(stage.errors)).toEqual([]);
+});
+
 staged("a camera that is unplugged says so over its last picture, and plays again when it is back", async (stage) => {
   const server = await stage.server();
   const port = await freePort();
@@ -147,6 +180,38 @@ staged("a camera that is unplugged says so over its last picture, and plays agai
   await plays(page, "gate", "whep", 40_000);
   await eventually("the new size", async () => (await viewerStats(page)).cameras["gate"]?.width === 320);
   expect(unexpected(stage.errors)).toEqual([]);
+});
+
+staged("a server that is killed is noticed within seconds, and WebRTC plays again soon after it is back; a camera that is removed goes at once", async (stage) => {
+  const camera = await ipCamera(stage, "--size", "320x240");
+  const ports = { ingest: await freePort(), view: await freePort() };
+  const gate = { name: "Gate", source: { type: "rtsp", url: camera.url.href } };
+  const first = await Server.start(ports);
+  stage.closes(() => first.kill());
+  await setUp(first, "gate", gate);
+  const page = await stage.page("viewer", first.view);
+  await plays(page, "gate", "whep");
+  await page.waitForTimeout(6_000);
+
+  const killedMs = performance.now();
+  await first.kill();
+  await page.locator(`${tile("gate")}:not([data-phase=playing])`).waitFor({ timeout: 10_000 });
+  const noticedMs = performance.now() - killedMs;
+  expect(noticedMs).toBeLessThan(3_500);
+  const words = page.locator(`${tile("gate")} [data-testid=tile-words]`);
+  await eventually("its last picture's age", async () => /No connection[^]*This is the last picture, \d+ s old/.test(await words.innerText()));
+
+  const second = await stage.server([], ports);
+  await setUp(second, "gate", gate);
+  await page.locator("[data-testid=viewer][data-link=live]").waitFor({ timeout: 20_000 });
+  const backMs = performance.now();
+  await plays(page, "gate", "whep", 12_000);
+  console.log(`killed: noticed after ${noticedMs.toFixed(0)} ms; WebRTC again ${(performance.now() - backMs).toFixed(0)} ms after the server was back`);
+
+  expect((await fetch(new URL("/api/cameras/gate", second.view), { method: "DELETE" })).status).toBe(204);
+  await page.locator(tile("gate")).waitFor({ state: "detached", timeout: 2_000 });
+  await page.getByTestId("empty").waitFor();
+  expect(unexpected(stage.errors.filter((error) => !error.includes("WebSocket connection")))).toEqual([]);
 });
 
 staged("in a browser without WebRTC, HLS takes over", async (stage) => {

@@ -6,12 +6,13 @@
 
 import { mkdir } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { chromium, type Browser, type BrowserContextOptions, type ConsoleMessage, type Page } from "playwright-core";
+import { chromium, type Browser, type BrowserContext, type BrowserContextOptions, type ConsoleMessage, type Page } from "playwright-core";
 import { test } from "vitest";
 import type { CaptureStats } from "../../capture-web/src/stats-handle.ts";
 import type { ViewerStats } from "../../viewer-web/src/stats-handle.ts";
 import { FLAGS, findChromium } from "../../scripts/chromium.mjs";
 import { Server } from "./server.ts";
+import { BrowserWindow } from "./window.ts";
 
 const ARTIFACTS = fileURLToPath(new URL("../../artifacts/", import.meta.url));
 
@@ -57,11 +58,16 @@ export class Stage {
     return browser;
   }
 
-  /** Opens a page in a browser of its own, unless one is given. */
-  async page(name: string, url: URL | string, options: { browser?: Browser; context?: BrowserContextOptions; before?: (page: Page) => Promise<unknown> } = {}): Promise<Page> {
-    const browser = options.browser ?? (await this.browser());
-    const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options.context });
-    const page = await context.newPage();
+  /** A window of which only the tab in front is visible, with a fake camera. */
+  async window(...flags: string[]): Promise<BrowserWindow> {
+    const window = await BrowserWindow.open([...CAMERA_FLAGS, ...flags]);
+    this.closes(() => window.close());
+    return window;
+  }
+
+  /** Opens a page in a browser of its own, unless one is given, or a window to open a tab in. */
+  async page(name: string, url: URL | string, options: { browser?: Browser; window?: BrowserWindow; context?: BrowserContextOptions; before?: (page: Page) => Promise<unknown> } = {}): Promise<Page> {
+    const page = await (options.window === undefined ? this.#context(options) : Promise.resolve(options.window.tabs)).then((context) => context.newPage());
     this.#pages.set(name, page);
     page.on("console", (message: ConsoleMessage) => {
       if (message.type() === "error") this.errors.push(`${name}: ${message.text()}`);
@@ -70,6 +76,11 @@ export class Stage {
     await options.before?.(page);
     await page.goto(String(url));
     return page;
+  }
+
+  async #context(options: { browser?: Browser; context?: BrowserContextOptions }): Promise<BrowserContext> {
+    const browser = options.browser ?? (await this.browser());
+    return browser.newContext({ viewport: { width: 1280, height: 800 }, ...options.context });
   }
 
   async screenshots(test: string): Promise<void> {

@@ -48,7 +48,7 @@ export class Wall {
     this.#engine = new EngineHost(thread, (word) => {
       switch (word.say) {
         case "link":
-          return this.link.set(word.state);
+          return this.#linked(word.state);
         case "cameras":
           return this.#all(word.cameras);
         case "camera":
@@ -113,6 +113,12 @@ export class Wall {
   /** The newest picture of this camera, byte for byte as it came; `undefined` where there is none. */
   picture(camera: Camera): Promise<Picture | undefined> {
     return this.#engine.picture(camera.id);
+  }
+
+  #linked(state: LinkState): void {
+    const isBack = state.phase === "live" && this.link.value.phase !== "live";
+    this.link.set(state);
+    if (isBack) for (const camera of this.#byId.values()) camera.player.value?.again();
   }
 
   /** Tells the engine what is wanted of a camera's JPEG stream: nothing while its video plays. */

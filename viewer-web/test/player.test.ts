@@ -165,6 +165,78 @@ describe("Player", () => {
     expect([last().rung, state()]).toEqual(["whep", "opening whep"]);
   });
 
+  it("tries the better ways at once where the server is there again, beside the JPEGs", () => {
+    const { it, last, state, opened, log } = player();
+    it.want("watch");
+    last().ends("failed");
+    last().ends("failed");
+    expect(state()).toBe("jpeg");
+    it.again();
+    vi.advanceTimersByTime(1);
+    expect([state(), last().rung, opened.length]).toEqual(["jpeg", "whep", 3]);
+    // Asked again meanwhile, it does not begin again.
+    it.again();
+    vi.advanceTimersByTime(1);
+    expect(opened).toHaveLength(3);
+    last().plays();
+    expect([state(), log.join()]).toEqual(["playing whep", "jpeg true,jpeg false"]);
+    it.again();
+    vi.advanceTimersByTime(1);
+    expect(opened).toHaveLength(3);
+  });
+
+  it("changes to HLS to be heard, stays there, and goes back to WebRTC when muted", () => {
+    const { it, last, state, opened } = player();
+    it.learned(listed({ audio: undefined }));
+    expect(it.sound.value).toBeUndefined();
+    it.learned(listed({ audio: "mp4a.40.2" }));
+    expect(it.sound.value).toBe(false);
+    it.want("watch");
+    last().plays();
+    it.listen(true);
+    // WebRTC is seen until HLS has a picture.
+    expect([state(), last().rung]).toEqual(["playing whep", "hls"]);
+    last().plays();
+    expect([state(), it.video?.muted]).toEqual(["playing hls", false]);
+    vi.advanceTimersByTime(600_000);
+    expect(opened).toHaveLength(2);
+    it.listen(false);
+    expect(it.video?.muted).toBe(true);
+    vi.advanceTimersByTime(1);
+    last().plays();
+    expect([state(), opened.length, it.video?.muted]).toEqual(["playing whep", 3, true]);
+  });
+
+  it("is muted again where HLS cannot be had, and plays on", () => {
+    const { it, last, state, opened } = player();
+    it.learned(listed({ audio: "mp4a.40.2" }));
+    it.want("watch");
+    const whep = last();
+    whep.plays();
+    it.listen(true);
+    last().ends("failed");
+    expect([state(), it.sound.value, whep.closed]).toEqual(["playing whep", false, false]);
+    // Changed one's mind before it opened.
+    it.listen(true);
+    const hls = last();
+    it.listen(false);
+    expect([hls.closed, state(), opened.length]).toEqual([true, "playing whep", 3]);
+  });
+
+  it("is heard again after it was out of sight", () => {
+    const { it, last, state } = player();
+    it.learned(listed({ audio: "mp4a.40.2" }));
+    it.want("watch");
+    last().plays();
+    it.listen(true);
+    last().plays();
+    it.want("none");
+    it.want("watch");
+    last().plays();
+    last().plays();
+    expect([state(), it.video?.muted]).toEqual(["playing hls", false]);
+  });
+
   it("keeps to what was asked for", () => {
     const { it, last, state } = player("hls");
     it.want("watch");

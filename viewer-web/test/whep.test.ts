@@ -24,8 +24,10 @@ class FakePeer extends EventTarget {
   close(): void {
     this.isClosed = true;
   }
-  flows(): void {
-    setInterval(() => this.packets++, 100);
+  /** Packets come until the answer is called. */
+  flows(everyMs = 100): () => void {
+    const timer = setInterval(() => this.packets++, everyMs);
+    return () => clearInterval(timer);
   }
   becomes(state: RTCPeerConnectionState): void {
     this.connectionState = state;
@@ -128,16 +130,30 @@ test("a hiccup is no loss, 3 s without connection are", async () => {
   expect(endings).toMatchObject([{ code: "lost", remedy: "later" }]);
 });
 
-test("a connection without packets for 4 s is over, as the server cannot tell that it ended it", async () => {
+test("a connection without packets for 2 s is over, as a server that was killed cannot tell", async () => {
   const { peer, requests, endings } = start(created);
   await settled();
   peer.becomes("connected");
-  peer.packets = 10;
-  await vi.advanceTimersByTimeAsync(4_500);
+  const stop = peer.flows();
+  await vi.advanceTimersByTimeAsync(10_000);
+  stop();
+  await vi.advanceTimersByTimeAsync(1_900);
   expect(endings).toEqual([]);
-  await vi.advanceTimersByTimeAsync(1_600);
+  await vi.advanceTimersByTimeAsync(700);
   expect(endings).toMatchObject([{ code: "lost", remedy: "later" }]);
   expect(requests.at(-1)?.method).toBe("DELETE");
+});
+
+test("a camera with a picture every 3 s is waited for accordingly", async () => {
+  const { peer, endings } = start(created);
+  await settled();
+  peer.becomes("connected");
+  const stop = peer.flows(3_000);
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(endings).toEqual([]);
+  stop();
+  await vi.advanceTimersByTimeAsync(13_000);
+  expect(endings).toMatchObject([{ code: "lost" }]);
 });
 
 test("a goodbye of the server is noticed at once", async () => {

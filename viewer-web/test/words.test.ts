@@ -79,7 +79,7 @@ describe("words", () => {
   it("say since when and why a camera is offline", () => {
     const nowMs = new Date(2025, 5, 18, 12, 0, 0).getTime();
     const info = { camera: "door", name: "", online: false, sinceMs: nowMs - 120_000, reason: "The publisher left.", transport: undefined };
-    expect(describeOffline(info, nowMs)).toEqual({ title: "Offline since 11:58:00", detail: "The publisher left · 2 min ago" });
+    expect(describeOffline(info, nowMs)).toEqual({ title: "Offline since 11:58:00", detail: "The publisher left\u00a0· 2 min ago" });
     expect(describeOffline({ ...info, sinceMs: 0, reason: undefined }, nowMs)).toEqual({ title: "Offline", detail: "" });
   });
 

@@ -51,8 +51,7 @@ export class Shot {
     video.srcObject = new MediaStream([track]);
     video.dataset["mirrored"] = String(looksAtPerson(track));
     releases.add(() => (video.srcObject = null));
-    // Refused autoplay only costs the preview: a muted one is never refused.
-    video.play().catch(() => undefined);
+    shot.#play();
     const grabber = await startGrabber(track, video, settle(track), options.method, encoder, {
       onFrame: (frame) => {
         shot.#lastPictureMs = performance.now();
@@ -81,7 +80,12 @@ export class Shot {
     const needed = show || this.method === "video" || this.method === "canvas";
     if (needed === (this.#video.srcObject !== null)) return;
     this.#video.srcObject = needed ? new MediaStream([this.track]) : null;
-    if (needed) this.#video.play().catch(() => undefined);
+    this.#play();
+  }
+
+  /** Refused autoplay only costs the preview: a muted one is never refused. */
+  #play(): void {
+    if (this.#video.srcObject !== null && this.#video.paused) this.#video.play().catch(() => undefined);
   }
 
   #watch(events: ShotEvents): void {
@@ -89,8 +93,12 @@ export class Shot {
     this.#releases.listen(track, "ended", () => events.onLost(new CameraError("unplugged", "The camera was unplugged or taken away. The page goes on by itself when it is back.")));
     this.#releases.listen(track, "mute", () => events.onPaused(true));
     this.#releases.listen(track, "unmute", () => events.onPaused(false));
+    // Browsers pause the element of a page that they freeze, and leave it so.
+    this.#releases.listen(document, "resume", () => this.#play());
+    this.#releases.listen(document, "visibilitychange", () => this.#play());
     let lookedMs = performance.now();
     this.#releases.every(1_000, () => {
+      this.#play();
       const nowMs = performance.now();
       // A hidden page gets no pictures in some browsers; a computer that slept gets the first when it has woken.
       const excused = track.muted || document.visibilityState === "hidden" || nowMs - lookedMs > STALLED_MS / 2;

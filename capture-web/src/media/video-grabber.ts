@@ -1,6 +1,7 @@
 // Pictures from the video element, for browsers without MediaStreamTrackProcessor. Encoded in a worker where
-// there is OffscreenCanvas, else on the page. Browsers draw no frames of a hidden tab, so there the worker's
-// timer sets the beat; how many pictures come then is the browser's choice, and the page tells it.
+// there is OffscreenCanvas, else on the page. Browsers draw no frames of a hidden tab, so there a timer sets the
+// beat: the worker's, or the page's, which browsers slow. How many pictures come then is the browser's choice, and
+// the page tells it.
 
 import { localNowUs } from "@framecast/shared/clock";
 import { Pacer } from "@framecast/shared/pacer";
@@ -21,6 +22,7 @@ export class VideoGrabber implements Grabber {
   #busy = false;
   /** The element's time of the last picture taken by a timer, which must not take the same one again. */
   #shownAt = -1;
+  #beat: ReturnType<typeof setInterval> | undefined;
 
   /** Without a worker, the page itself encodes. */
   constructor(video: HTMLVideoElement, settings: EncoderSettings, worker: EncoderWorker | undefined, events: GrabberEvents) {
@@ -61,11 +63,16 @@ export class VideoGrabber implements Grabber {
     handle = this.#video.requestVideoFrameCallback(next);
     this.#releases.add(() => this.#video.cancelVideoFrameCallback(handle));
     this.#releases.listen(document, "visibilitychange", () => this.#beatWhileHidden());
+    this.#releases.add(() => clearInterval(this.#beat));
     this.#beatWhileHidden();
   }
 
   #beatWhileHidden(): void {
-    this.#worker?.beat(document.visibilityState === "hidden" ? 500 / this.#settings.fps : undefined, () => this.#takeNew());
+    const everyMs = document.visibilityState === "hidden" ? 500 / this.#settings.fps : undefined;
+    this.#worker?.beat(everyMs, () => this.#takeNew());
+    if (this.#worker !== undefined) return;
+    clearInterval(this.#beat);
+    if (everyMs !== undefined) this.#beat = setInterval(() => this.#takeNew(), everyMs);
   }
 
   #takeNew(): void {

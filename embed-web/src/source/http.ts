@@ -11,7 +11,7 @@ import { readPresence, type Ending, type Source, type SourceEvents, type Wish } 
 const LOOK_MS = 2_000;
 
 export abstract class HttpSource implements Source {
-  protected readonly wish: Wish;
+  protected wish: Wish;
   protected readonly events: SourceEvents;
   protected readonly releases = new Releases();
   readonly #clock: ServerClock;
@@ -34,14 +34,25 @@ export abstract class HttpSource implements Source {
     // HTTP tells the server by itself that a picture was taken.
   }
 
+  resize(size: Wish["size"]): void {
+    this.wish = { ...this.wish, size };
+  }
+
   close(): void {
     this.releases.close();
   }
 
   /** A file of this camera. */
-  protected get(file: string, init: RequestInit = {}): Promise<Response> {
+  protected get(file: string, query: Record<string, string | number> = {}, init: RequestInit = {}): Promise<Response> {
     const url = new URL(`api/cameras/${encodeURIComponent(this.wish.camera)}${file}`, this.wish.server);
-    return fetch(url, { ...init, signal: this.#abort.signal, cache: "no-store", credentials: "omit" });
+    for (const [name, value] of Object.entries(query)) url.searchParams.set(name, String(value));
+    return fetch(url, { signal: this.#abort.signal, ...init, cache: "no-store", credentials: "omit" });
+  }
+
+  /** For a request that gives pictures. */
+  protected get sized(): Record<string, string | number> {
+    const { size } = this.wish;
+    return typeof size === "number" ? { width: size } : { quality: size };
   }
 
   /** Ends the source where the work fails. */
@@ -98,7 +109,7 @@ export abstract class HttpSource implements Source {
   /** Asks for no picture, only for the time. */
   protected async measureClock(): Promise<void> {
     const askedUs = localNowUs();
-    const response = await this.get("/frame.jpg", { method: "HEAD" });
+    const response = await this.get("/frame.jpg", {}, { method: "HEAD" });
     if (response.ok) this.measure(askedUs, response);
   }
 }

@@ -2,26 +2,47 @@
 
 import { HttpSource } from "./http.ts";
 import { PartReader, type Part } from "./parts.ts";
-import { PATIENCE_MS } from "./source.ts";
+import { PATIENCE_MS, type Wish } from "./source.ts";
 
 /** Before an unknown camera is asked for again. */
 const AGAIN_MS = 2_000;
 
 export class MjpegSource extends HttpSource {
   #pictures = 0;
+  /** Of the answer that is read. */
+  #stream = new AbortController();
 
   protected override begin(): void {
-    this.guard(this.#read());
+    this.releases.add(() => this.#stream.abort());
+    this.guard(this.measureClock().then(() => this.#read()));
     // A proxy that collects an answer before it passes it on never passes on this one.
     this.releases.every(PATIENCE_MS, () => {
       if (this.online && this.#pictures === 0) this.down("unreached", "No pictures come by MJPEG.");
     });
   }
 
+  /** An answer keeps its size: the next one begins where this one ends. */
+  override resize(size: Wish["size"]): void {
+    super.resize(size);
+    this.#stream.abort();
+  }
+
   async #read(): Promise<void> {
-    await this.measureClock();
+    while (!this.releases.closed) {
+      const stream = new AbortController();
+      this.#stream = stream;
+      try {
+        await this.#readOne(stream.signal);
+        return;
+      } catch (error) {
+        if (!stream.signal.aborted) throw error;
+      }
+    }
+  }
+
+  async #readOne(signal: AbortSignal): Promise<void> {
     const { maxFps } = this.wish;
-    const response = await this.get(`/stream.mjpeg${maxFps === undefined ? "" : `?max_fps=${maxFps}`}`);
+    const response = await this.get("/stream.mjpeg", { ...this.sized, ...(maxFps === undefined ? {} : { max_fps: maxFps }) }, { signal });
     if (response.status === 404) {
       this.releases.after(AGAIN_MS, () => this.guard(this.#read()));
       return;

@@ -23,7 +23,7 @@ export class PollingSource extends HttpSource {
     const waits = this.#seq !== undefined && this.#polls % CLOCK_EVERY !== 0;
     this.#polls += 1;
     const askedUs = localNowUs();
-    const response = await this.get(`/frame.jpg${waits ? `?after=${this.#seq}&timeout_ms=${WAIT_MS}` : ""}`);
+    const response = await this.get("/frame.jpg", { ...this.sized, ...(waits ? { after: this.#seq ?? "", timeout_ms: WAIT_MS } : {}) });
     if (response.status === 204 || response.status === 404) return this.#again(PAUSE_MS);
     if (!response.ok) {
       this.down("lost", `The server answered ${response.status}.`);

@@ -11,7 +11,12 @@ export interface Wish {
   camera: string;
   /** `undefined`: as many frames as the server gives. */
   maxFps: number | undefined;
+  /** Device pixels across that the pictures are shown at, or the size of the server that is asked for by its name. */
+  size: number | SizeName;
 }
+
+export const SIZES = ["source", "high", "medium", "low"] as const;
+export type SizeName = (typeof SIZES)[number];
 
 export interface Picture {
   jpeg: Uint8Array<ArrayBuffer>;
@@ -47,6 +52,8 @@ export interface SourceEvents {
 export interface Source {
   /** The picture is on the screen. */
   shown(seq: bigint): void;
+  /** Another size from the next picture on. The rest of the wish stays. */
+  resize(size: Wish["size"]): void;
   /** Ends without `onDown`. */
   close(): void;
 }

@@ -12,7 +12,9 @@ import { PATIENCE_MS, readPresence, type Ending, type Source, type SourceEvents,
 const CANNOT_SERVE = 4000;
 
 export class WebSocketSource implements Source {
-  readonly #wish: Wish;
+  #wish: Wish;
+  /** What the server was last asked for. */
+  #asked: Wish;
   readonly #events: SourceEvents;
   readonly #socket: WebSocket;
   readonly #releases = new Releases();
@@ -22,12 +24,12 @@ export class WebSocketSource implements Source {
 
   /** Throws where the browser refuses the address, such as plain ws: from an https page. */
   constructor(wish: Wish, clock: ServerClock, events: SourceEvents) {
-    this.#wish = wish;
+    this.#wish = this.#asked = wish;
     this.#events = events;
     const url = new URL("stream", wish.server);
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
     url.searchParams.set("cameras", wish.camera);
-    if (wish.maxFps !== undefined) url.searchParams.set("max_fps", String(wish.maxFps));
+    for (const [name, value] of Object.entries(asks(wish))) url.searchParams.set(name, String(value));
     const socket = new WebSocket(url);
     socket.binaryType = "arraybuffer";
     this.#socket = socket;
@@ -44,8 +46,20 @@ export class WebSocketSource implements Source {
     this.#send(`{"type":"ack","camera":${JSON.stringify(this.#wish.camera)},"seq":${seq}}`);
   }
 
+  resize(size: Wish["size"]): void {
+    this.#wish = { ...this.#wish, size };
+    this.#ask();
+  }
+
   close(): void {
     this.#releases.close();
+  }
+
+  /** Also of what changed while the socket opened. */
+  #ask(): void {
+    if (this.#wish === this.#asked || this.#socket.readyState !== WebSocket.OPEN) return;
+    this.#asked = this.#wish;
+    this.#send(JSON.stringify({ type: "subscribe", camera: this.#wish.camera, ...asks(this.#wish) }));
   }
 
   #send(text: string): void {
@@ -57,6 +71,7 @@ export class WebSocketSource implements Source {
     const pinger = new Pinger(clock, (text) => this.#send(text), () => this.#down("lost", "The server has gone silent."));
     this.#pinger = pinger;
     this.#releases.add(() => pinger.close());
+    this.#ask();
   }
 
   #heard(data: unknown): void {
@@ -112,4 +127,9 @@ export class WebSocketSource implements Source {
     this.#releases.close();
     this.#events.onDown(ending, reason);
   }
+}
+
+/** With a width the server chooses: that, or less while the link is too slow for it. */
+function asks({ maxFps, size }: Wish): Record<string, string | number> {
+  return { ...(typeof size === "number" ? { quality: "auto", width: size } : { quality: size }), ...(maxFps === undefined ? {} : { max_fps: maxFps }) };
 }

@@ -26,7 +26,8 @@ export function describeCamera(camera: SetUpCamera, status: StreamStatus | undef
     case "standby":
       return words("still", "Standing by", status.lastError === undefined ? "Connects when somebody watches." : `The last time: ${why}`);
     case "connecting":
-      return words("wait", "Connecting", why);
+      // Where there is no more to say than that.
+      return words("wait", "Connecting", why === "Connecting." ? "" : why);
     case "stopped":
       return words("still", "Stopped", "Nobody can watch it until it is started.");
     case "waiting":

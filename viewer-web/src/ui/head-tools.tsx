@@ -25,7 +25,7 @@ const LABELS: Record<Layout, string> = { auto: "As many as fit (0)", 1: "One at 
 
 export function HeadTools({ wall, layout, filter, empty, setup, onLayout, onFilter, onSetUp, onHelp }: HeadToolsProps): JSX.Element {
   return (
-    <div class="head-tools" role="toolbar" aria-label="Tools for all cameras" data-testid="head-tools">
+    <div class="head-tools" role="toolbar" aria-label="Tools for all cameras" data-few={empty} data-testid="head-tools">
       {!empty && (
         <>
           <input

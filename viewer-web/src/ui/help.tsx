@@ -9,6 +9,7 @@ const KEYS: readonly (readonly [keys: string, what: string])[] = [
   ["Esc", "Back to all cameras"],
   ["f", "Full screen"],
   ["p", "Picture in picture"],
+  ["m", "Sound on or off, where a camera has it"],
   ["s", "Save a picture"],
   ["Shift + arrow", "Move the camera to another place"],
   ["0 to 4", "As many as fit, 1, 4, 9 or 16 at a time"],

@@ -7,7 +7,7 @@ export type Step = "left" | "right" | "up" | "down";
 export type KeyDeed =
   | { do: "step" | "move"; step: Step }
   | { do: "layout"; layout: Layout }
-  | { do: "back" | "fullscreen" | "float" | "snapshot" | "filter" | "help" };
+  | { do: "back" | "fullscreen" | "float" | "sound" | "snapshot" | "filter" | "help" };
 
 const STEPS: Record<string, Step> = { ArrowLeft: "left", ArrowRight: "right", ArrowUp: "up", ArrowDown: "down" };
 const LAYOUT_KEYS: Record<string, Layout> = { 0: "auto", 1: "1", 2: "4", 3: "9", 4: "16" };
@@ -28,6 +28,8 @@ export function deedOf(event: Pick<KeyboardEvent, "key" | "altKey" | "ctrlKey" |
       return { do: "back" };
     case "f":
       return { do: "fullscreen" };
+    case "m":
+      return { do: "sound" };
     case "p":
       return { do: "float" };
     case "s":

@@ -8,6 +8,7 @@ import { ReplayButton } from "../replay/button.tsx";
 import type { Wall } from "../wall.ts";
 import { hasPictureInPicture, saveSnapshot, toggleFullscreen, togglePictureInPicture } from "./actions.ts";
 import { drag } from "./drag.ts";
+import { useSound } from "../video/use-play.ts";
 import { SignOf, Tool } from "./tool.tsx";
 
 export interface TileToolsProps {
@@ -25,12 +26,25 @@ export function TileTools({ camera, wall, large, onDragOver, onMove }: TileTools
   return (
     <div class="tile-tools" role="toolbar" aria-label={`Tools for ${camera.title}`} data-testid="tile-tools">
       <ReplayButton camera={camera.id} title={camera.title} />
+      <SoundButton camera={camera} />
       <Tool label="Save a picture (s)" sign="snapshot" testId="snapshot" disabled={!camera.hasPicture} onClick={() => void snapshot(wall, camera)} />
       {hasPictureInPicture && <Tool label="Picture in picture (p)" sign="pip" testId="pip" pressed={floating} disabled={!camera.hasPicture} onClick={() => void float(wall, camera)} />}
       {document.fullscreenEnabled && <Tool label="Full screen (f)" sign="fullscreen" testId="fullscreen" onClick={() => void fill(wall, camera)} />}
       {!large && onMove !== undefined && <MoveHandle camera={camera} onDragOver={onDragOver} onMove={onMove} />}
     </div>
   );
+}
+
+/** Nothing where the camera has no sound. Until it is pressed nobody hears anything. */
+function SoundButton({ camera }: { camera: Camera }): JSX.Element | null {
+  const sound = useSound(camera);
+  if (sound === undefined) return null;
+  return <Tool label="Sound (m)" sign={sound ? "sound" : "muted"} testId="sound" pressed={sound} onClick={() => toggleSound(camera)} />;
+}
+
+/** Lets a camera that has sound be heard, or no more. */
+export function toggleSound({ player }: Camera): void {
+  player.value?.listen(player.value.sound.value !== true);
 }
 
 /** The browser's own full screen, and back. */

@@ -83,7 +83,7 @@ export function Tile(props: TileProps): JSX.Element {
         </button>
         {/* Whatever stands on the picture is a sibling of its button, not inside: the button has a name of its own. */}
         {(live || state?.phase === "resting") && camera.hasPicture && <Badge camera={camera} />}
-        {width > 0 && (
+        {width > 0 && (live || state?.phase === "resting") && (
           <span class="tile-badge tile-format figure" title={way === undefined ? "Size of the pictures, and the quality in use, which follows the size shown and the connection" : way.detail} data-testid="format">
             {width}×{height}
             {way !== undefined && <span data-testid="play"> {way.title}</span>}

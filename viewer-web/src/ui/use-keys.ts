@@ -6,7 +6,7 @@ import type { Layout } from "../mosaic/layout.ts";
 import type { Route } from "../route.ts";
 import type { Wall } from "../wall.ts";
 import { deedOf, isBusy, stepped, type Step } from "./keys.ts";
-import { fill, float, snapshot } from "./tile-tools.tsx";
+import { fill, float, snapshot, toggleSound } from "./tile-tools.tsx";
 
 interface KeyProps {
   wall: Wall;
@@ -58,6 +58,9 @@ export function useKeys({ wall, route, cameras, large, away, onMove, onLayout, o
           break;
         case "float":
           if (camera !== undefined) void float(wall, camera);
+          break;
+        case "sound":
+          if (camera !== undefined) toggleSound(camera);
           break;
         case "snapshot":
           if (camera !== undefined) void snapshot(wall, camera);

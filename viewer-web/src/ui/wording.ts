@@ -75,5 +75,5 @@ export function describeCameras(online: number, all: number): string {
 export function describeOffline(info: CameraInfo, nowMs: number): { title: string; detail: string } {
   const since = info.sinceMs === 0 ? "" : ` since ${formatSince(info.sinceMs, nowMs)}`;
   const duration = info.sinceMs === 0 ? "" : `${formatDuration(nowMs - info.sinceMs)} ago`;
-  return { title: `Offline${since}`, detail: [sentence(info.reason ?? "").replace(/\.$/, ""), duration].filter((part) => part !== "").join(" · ") };
+  return { title: `Offline${since}`, detail: [sentence(info.reason ?? "").replace(/\.$/, ""), duration].filter((part) => part !== "").join("\u00a0· ") };
 }

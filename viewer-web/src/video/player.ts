@@ -38,10 +38,13 @@ const NO_FIGURES: WayFigures = { bytesPerSecond: 0, latencyMs: undefined };
 
 export class Player {
   readonly state = new Observable<PlayState>({ phase: "idle" });
+  /** Whether the camera is to be heard; `undefined` where it has no sound that can be played here. */
+  readonly sound = new Observable<boolean | undefined>(undefined);
   /** Where the video elements are; put into the tile. */
   readonly stage: HTMLElement;
   readonly meter = new VideoMeter();
   readonly #camera: string;
+  readonly #choice: PlayChoice;
   readonly #ladder: PlayLadder;
   readonly #open: OpenWay;
   readonly #events: PlayerEvents;
@@ -57,6 +60,7 @@ export class Player {
 
   constructor(camera: string, choice: PlayChoice, open: OpenWay, events: PlayerEvents) {
     this.#camera = camera;
+    this.#choice = choice;
     this.#ladder = new PlayLadder(choice);
     this.#open = open;
     this.#events = events;
@@ -91,6 +95,8 @@ export class Player {
       const why = whyNot(rung, video);
       if (why !== undefined) this.#ladder.rule(rung, why);
     }
+    const isAudible = video.audio !== undefined && whyNot("hls", video) === undefined && (this.#choice === "auto" || this.#choice === "hls");
+    if (isAudible !== (this.sound.value !== undefined)) this.sound.set(isAudible ? false : undefined);
     const name = codecName(video.codec);
     this.#ladder.rule("jpeg", video.codec === "h264" ? undefined : `This browser does not play ${name}: set the camera to H.264, or use another browser.`);
     if (renewed) this.hurry();
@@ -99,6 +105,22 @@ export class Player {
   /** Something may have changed for the better: not after the wait, but now. */
   hurry(): void {
     if (this.state.value.phase === "waiting") this.#take(this.#ladder.top);
+  }
+
+  /** Lets the camera be heard, or no more. Only HLS has its sound, which is half a second older than WebRTC. */
+  listen(on: boolean): void {
+    if (this.sound.value === undefined || this.sound.value === on) return;
+    this.sound.set(on);
+    this.#followSound();
+  }
+
+  /** The server is there again: what did not work without it is tried now, beside the JPEGs where those are shown. */
+  again(): void {
+    this.hurry();
+    if (this.state.value.phase !== "jpeg" || this.#beside !== undefined) return;
+    this.#timers.close();
+    this.#timers = new Releases();
+    this.#climbLater("jpeg", 0);
   }
 
   close(): void {
@@ -152,6 +174,26 @@ export class Player {
     attempt.releases.add(this.meter.watch(attempt.video, () => attempt.figures.latencyMs));
     this.state.set({ phase: "playing", rung: attempt.rung });
     this.#climbLater(attempt.rung);
+    this.#followSound();
+  }
+
+  #followSound(): void {
+    const { phase } = this.state.value;
+    const current = this.#current;
+    const on = this.sound.value === true;
+    if (phase === "playing" && current?.rung === "hls") {
+      const wasOn = !current.video.muted;
+      current.video.muted = !on;
+      if (wasOn && !on) this.#climbLater("hls", 0);
+      return;
+    }
+    if (phase !== "playing" && phase !== "jpeg") return;
+    if (!on && this.#beside?.rung !== "hls") return;
+    this.#timers.close();
+    this.#timers = new Releases();
+    this.#beside?.close();
+    this.#beside = on ? this.#attempt("hls") : undefined;
+    if (!on) this.#climbLater(current?.rung ?? "jpeg");
   }
 
   #ended(attempt: Attempt, end: WayEnd): void {
@@ -174,11 +216,13 @@ export class Player {
     before?.close();
   }
 
-  #climbLater(rung: Rung): void {
+  #climbLater(rung: Rung, afterMs?: number): void {
+    // What is better to see cannot be heard.
+    if (rung === "hls" && this.sound.value === true) return;
     const climb = this.#ladder.climb(rung);
     if (climb === undefined) return;
     this.#better = climb.rungs;
-    this.#timers.after(climb.afterMs, () => this.#climb(rung));
+    this.#timers.after(afterMs ?? climb.afterMs, () => this.#climb(rung));
   }
 
   #climb(from: Rung): void {
@@ -191,6 +235,7 @@ export class Player {
     attempt.close();
     this.#beside = undefined;
     if (ending === "unsupported") this.#ladder.rule(attempt.rung, reason);
+    if (attempt.rung === "hls" && this.sound.value === true) this.sound.set(false);
     this.#climb(this.#current?.rung ?? "jpeg");
   }
 }

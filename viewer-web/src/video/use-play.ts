@@ -4,6 +4,7 @@ import { Observable, useObservable } from "@framecast/shared/observable";
 import type { Camera } from "../camera.ts";
 import type { Player, PlayState } from "./player.ts";
 
+const SILENT = new Observable<boolean | undefined>(undefined);
 const NONE = new Observable<PlayState | undefined>(undefined);
 
 /** `undefined` for a camera without video. */
@@ -11,4 +12,10 @@ export function usePlay(camera: Camera): { player: Player | undefined; state: Pl
   const player = useObservable(camera.player);
   const state = useObservable<PlayState | undefined>((player?.state as Observable<PlayState | undefined> | undefined) ?? NONE);
   return { player, state: player === undefined ? undefined : state };
+}
+
+/** Whether the camera is heard; `undefined` for one without sound. */
+export function useSound(camera: Camera): boolean | undefined {
+  const player = useObservable(camera.player);
+  return useObservable(player?.sound ?? SILENT);
 }

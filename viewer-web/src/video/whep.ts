@@ -37,9 +37,15 @@ export interface WhepTools {
 const CONNECT_MS = 4_000;
 /** The server may wait 10 s for the first picture of a camera that it connects to only now. */
 const ANSWER_MS = 15_000;
-/** A server that ends a session cannot say so: its packets stop. Looked at this often; this long without is the end. */
-const LOOK_MS = 1_000;
-const SILENT_MS = 4_000;
+/** A server that is killed cannot say goodbye: its packets stop. Looked at this often; this long without is the end. */
+const LOOK_MS = 500;
+const SILENT_MS = 2_000;
+/** Of a camera with a picture in seconds, and of a network that stutters, so many of its usual gaps are waited for. */
+const SILENT_GAPS = 3;
+/** Taken for usual at first: a camera's rate is not known yet. */
+const FIRST_GAP_MS = 1_400;
+/** How much of what was usual stays so with each look: after some seconds a gap is forgotten. */
+const USUAL_SHARE = 0.9;
 /** Browsers say `disconnected` also of a hiccup of the network. */
 const LOST_AFTER_MS = 3_000;
 
@@ -171,12 +177,16 @@ export class Whep {
   #listen(receiver: RTCRtpReceiver): void {
     let received = -1;
     let heardMs = performance.now();
+    let usualGapMs = FIRST_GAP_MS;
     this.#releases.every(LOOK_MS, () => {
       receiver.getStats().then((stats) => {
         const now = packetsOf(stats);
-        if (now !== received) heardMs = performance.now();
-        received = now;
-        if (performance.now() - heardMs >= SILENT_MS) this.#fail("lost", "later", "The video has stopped coming.");
+        const gapMs = performance.now() - heardMs;
+        if (now !== received) {
+          received = now;
+          heardMs = performance.now();
+          usualGapMs = Math.max(gapMs, usualGapMs * USUAL_SHARE);
+        } else if (gapMs >= Math.max(SILENT_MS, SILENT_GAPS * usualGapMs)) this.#fail("lost", "later", "The video has stopped coming.");
       }, () => this.#lost());
     });
   }
