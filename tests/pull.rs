@@ -218,31 +218,38 @@ async fn a_camera_that_freezes_is_left_after_5_s_and_is_back_when_it_thaws() {
     assert_eq!(streaming(&camera).await.reconnects, 1);
 }
 
-/// A port where the camera at `to` says that it is at another address, as one behind a forwarded port does.
-async fn elsewhere(to: SocketAddr) -> SocketAddr {
+fn address(rtsp: &RtspCamera) -> SocketAddr {
+    rtsp.url.split('/').nth(2).unwrap().parse().unwrap()
+}
+
+/// A port with the camera at `to`, which says something else in the header line that begins so.
+async fn saying(
+    to: SocketAddr,
+    start: &'static str,
+    other: impl Fn(&str) -> String + Clone + Send + Sync + 'static,
+) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
     tokio::spawn(async move {
         while let Ok((mut outer, _)) = listener.accept().await {
             let mut inner = TcpStream::connect(to).await.unwrap();
+            let other = other.clone();
             tokio::spawn(async move {
                 let (mut from_camera, mut to_camera) = inner.split();
                 let (mut asked, mut answer) = outer.split();
                 let answers = async {
                     loop {
-                        let mut head = Vec::new();
-                        while !head.ends_with(b"\r\n\r\n") {
-                            head.push(from_camera.read_u8().await?);
+                        let mut line = Vec::new();
+                        while line.last() != Some(&b'\n') {
+                            line.push(from_camera.read_u8().await?);
                         }
-                        let head = String::from_utf8(head).unwrap();
-                        let line = head.lines().find(|line| line.starts_with("Content-Base:"));
-                        let Some(line) = line else {
-                            answer.write_all(head.as_bytes()).await?;
+                        let line = String::from_utf8(line).unwrap();
+                        if !line.starts_with(start) {
+                            answer.write_all(line.as_bytes()).await?;
                             continue;
-                        };
-                        assert!(line.starts_with("Content-Base: rtsp://127.0.0.1:"), "{line}");
-                        let other = "Content-Base: rtsp://192.0.2.7:554/stream1/";
-                        answer.write_all(head.replace(line, other).as_bytes()).await?;
+                        }
+                        let other = other(line.trim_end()) + "\r\n";
+                        answer.write_all(other.as_bytes()).await?;
                         return tokio::io::copy(&mut from_camera, &mut answer).await;
                     }
                 };
@@ -256,13 +263,36 @@ async fn elsewhere(to: SocketAddr) -> SocketAddr {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_camera_that_names_another_address_as_its_own_is_asked_where_it_was_found() {
     let rtsp = RtspCamera::start(&["--user", "admin", "--password", "hunter2", "--aac"]);
-    let there = elsewhere(rtsp.url.split('/').nth(2).unwrap().parse().unwrap()).await;
+    let there = saying(address(&rtsp), "Content-Base: rtsp://127.0.0.1:", |_| {
+        "Content-Base: rtsp://192.0.2.7:554/stream1/".to_owned()
+    });
+    let there = there.await;
     let relay = relay().await;
     let url = format!("rtsp://admin:hunter2@{there}/stream1");
     let body = object!({"source": {"type": "rtsp", "url": url}});
     let found = tell(&relay, "/api/camera-test", body).await;
     let found = (&found["found"]["codec"], &found["found"]["audio"]);
     assert_eq!(found, (&"h264".into(), &"mp4a.40.2".into()));
+}
+
+/// As one that shares a stream between its viewers: it is a few packets further by the time it answers.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_camera_whose_first_packet_has_another_number_than_it_said_is_watched() {
+    let rtsp = RtspCamera::start(&["--aac"]);
+    let there = saying(address(&rtsp), "RTP-Info:", |line| {
+        let ahead = |part: &str| match part.strip_prefix("seq=") {
+            Some(number) => format!("seq={}", number.parse::<u16>().unwrap().wrapping_add(3)),
+            None => part.to_owned(),
+        };
+        let changed = line.split(';').map(ahead).collect::<Vec<_>>().join(";");
+        assert_ne!(changed, line);
+        changed
+    });
+    let url = format!("rtsp://{}/stream1", there.await);
+    let relay = relay().await;
+    let body = object!({"source": {"type": "rtsp", "url": url}});
+    let found = tell(&relay, "/api/camera-test", body).await;
+    assert_eq!(found["found"]["codec"], "h264", "{found}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -6,8 +6,9 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use retina::{
     client::{
-        Credentials, Demuxed, InitialTimestampPolicy, PlayOptions, Session, SessionOptions,
-        SetupOptions, Stream, TcpTransportOptions, TeardownPolicy, Transport, UdpTransportOptions,
+        Credentials, Demuxed, InitialSequenceNumberPolicy, InitialTimestampPolicy, PlayOptions,
+        Session, SessionOptions, SetupOptions, Stream, TcpTransportOptions, TeardownPolicy,
+        Transport, UdpTransportOptions,
     },
     codec::{AudioFrame, CodecItem, FrameFormat, ParametersRef, VideoFrame},
 };
@@ -219,7 +220,10 @@ async fn begin(
         Some(audio) => session.setup(audio, setup(udp)).await.ok().map(|()| audio),
         None => None,
     };
-    let options = PlayOptions::default().initial_timestamp(InitialTimestampPolicy::Permissive);
+    let options = PlayOptions::default()
+        .initial_timestamp(InitialTimestampPolicy::Permissive)
+        // What a camera says of its first packet is wrong where it shares a stream between its viewers.
+        .initial_seq(InitialSequenceNumberPolicy::Ignore);
     let demuxed = session.play(options).await?.demuxed()?;
     Ok((demuxed, (video, kind), audio))
 }
