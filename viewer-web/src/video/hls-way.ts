@@ -137,7 +137,11 @@ class HlsWay implements Way {
     if (nowMs - this.#movedMs > RELOAD_MS && !this.#reloaded) {
       // Only once: it gives up what is on its way, which on a slow link may be what was waited for.
       this.#reloaded = true;
-      hls.startLoad();
+      // At the live edge: hls.js at times fetches playlists only, and nothing of what follows where it stands.
+      const edge = hls.liveSyncPosition ?? -1;
+      hls.stopLoad();
+      hls.startLoad(edge);
+      if (edge > video.currentTime) video.currentTime = edge;
     }
     if (nowMs - this.#movedMs > DEAD_MS) return this.#end({ ending: "lost", reason: "No newer picture comes over HLS." });
     const correction = this.#catchUp.next({ latencyS: this.#latencyS, positionS: video.currentTime, nowMs });
