@@ -5,14 +5,12 @@ import { httpUrl } from "@framecast/shared/address";
 import { RateMeter } from "@framecast/shared/rate";
 import { Releases } from "@framecast/shared/releases";
 import type Hls from "hls.js/light";
-import { CatchUp, EVERY_MS, hasStood, TARGET_S } from "./catch-up.ts";
+import { CatchUp, EVERY_MS, hasStood, STALL_MS, TARGET_S } from "./catch-up.ts";
 import { readRefusal } from "./refusal.ts";
 import type { OpenWay, Way, WayEnd, WayEvents, WayFigures } from "./way.ts";
 
 /** A camera that has to be connected first has ten seconds for that, and then its first part. */
 const START_MS = 14_000;
-/** A picture that stands this long has its loading begun anew. */
-const RELOAD_MS = 1_500;
 /** A picture that stands this long, through several jumps to the live edge, is over. */
 const DEAD_MS = 8_000;
 
@@ -134,10 +132,14 @@ class HlsWay implements Way {
       this.#movedMs = nowMs;
       this.#reloaded = false;
     }
-    if (nowMs - this.#movedMs > RELOAD_MS && !this.#reloaded) {
+    if (nowMs - this.#movedMs > STALL_MS && !this.#reloaded) {
       // Only once: it gives up what is on its way, which on a slow link may be what was waited for.
       this.#reloaded = true;
-      hls.startLoad();
+      // At the live edge: hls.js at times fetches playlists only, and nothing of what follows where it stands.
+      const edge = hls.liveSyncPosition ?? -1;
+      hls.stopLoad();
+      hls.startLoad(edge);
+      if (edge > video.currentTime) video.currentTime = edge;
     }
     if (nowMs - this.#movedMs > DEAD_MS) return this.#end({ ending: "lost", reason: "No newer picture comes over HLS." });
     const correction = this.#catchUp.next({ latencyS: this.#latencyS, positionS: video.currentTime, nowMs });
