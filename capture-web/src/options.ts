@@ -1,8 +1,6 @@
 // What a person can ask for, in the page's address or in its form. Reading, writing and defaults; no storage
 // and no DOM.
 
-import { isCameraId } from "@framecast/shared/camera-id";
-
 /** `auto`: WebRTC, and the WebSocket where no data channel opens. */
 export type Transport = "auto" | "webrtc" | "websocket";
 
@@ -53,12 +51,15 @@ export const DEFAULT_OPTIONS: Options = {
 export const LEAST = { fps: 1, width: 16, height: 16, quality: 0.05 } as const;
 export const MOST = { fps: 30, width: 3840, height: 2160, quality: 1 } as const;
 
-/** Reads `?camera=door&autostart=1&…`. What cannot be read keeps its default. */
+/**
+ * Reads `?camera=door&autostart=1&…`. What cannot be read keeps its default, but for an id that cannot be: under
+ * another than the one that was meant, this would take somebody else's camera.
+ */
 export function readOptions(query: URLSearchParams, defaults: Options = DEFAULT_OPTIONS): Options {
-  const camera = query.get("camera") ?? "";
+  const camera = (query.get("camera") ?? "").slice(0, 100);
   const quality = numberIn(query, "quality", 0, 100) ?? defaults.quality;
   return {
-    camera: isCameraId(camera) ? camera : defaults.camera,
+    camera: camera === "" ? defaults.camera : camera,
     name: (query.get("name") ?? defaults.name).slice(0, 100),
     autostart: flag(query, "autostart") ?? defaults.autostart,
     device: (query.get("device") ?? defaults.device).slice(0, 300),

@@ -27,7 +27,12 @@ describe("readOptions", () => {
   });
 
   it("ignores what cannot be read", () => {
-    expect(read("camera=a/b&fps=many&transport=pigeon&delivery=&quality=-3&autostart=0")).toEqual(DEFAULT_OPTIONS);
+    expect(read("fps=many&transport=pigeon&delivery=&quality=-3&autostart=0")).toEqual(DEFAULT_OPTIONS);
+  });
+
+  it("keeps an id that cannot be, so that it is refused and not another camera taken", () => {
+    expect(read("camera=bad%20id").camera).toBe("bad id");
+    expect(readOptions(new URLSearchParams("camera="), { ...DEFAULT_OPTIONS, camera: "door" }).camera).toBe("door");
   });
 
   it("takes a bare autostart as yes", () => {

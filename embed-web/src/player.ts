@@ -18,7 +18,8 @@ export type Phase =
   | { name: "connecting"; after: string | undefined }
   | { name: "up"; transport: Transport }
   | { name: "waiting"; reason: string }
-  | { name: "refused"; reason: string };
+  /** `full`: as many watch as may. */
+  | { name: "refused"; reason: string; full: boolean };
 
 export interface PlayerEvents {
   onPhase: (phase: Phase) => void;
@@ -111,8 +112,8 @@ export class Player {
     if (this.#upMs !== undefined) this.#backoff.lived(performance.now() - this.#upMs);
     const present = new Releases();
     this.#present = present;
-    if (ending === "refused") {
-      this.#events.onPhase({ name: "refused", reason });
+    if (ending === "refused" || ending === "full") {
+      this.#events.onPhase({ name: "refused", reason, full: ending === "full" });
       present.after(REFUSED_WAIT_MS, () => this.#connect(reason));
       return;
     }

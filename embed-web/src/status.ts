@@ -40,7 +40,7 @@ export function describe({ phase, presence, ageMs, camera, nowMs }: Seen): Statu
     case "wrong":
       return say("bad", "Error", "This camera cannot be shown", phase.reason);
     case "refused":
-      return say("bad", old || "Refused", "The server refuses this page", phase.reason);
+      return say("bad", old || "Refused", phase.full ? "All places are taken" : "The server refuses this page", phase.reason);
     case "waiting":
       return say("bad", old || "No connection", "No connection to the server", `${phase.reason} Trying again.`);
     case "connecting":
@@ -54,6 +54,8 @@ export function describe({ phase, presence, ageMs, camera, nowMs }: Seen): Statu
     return say("bad", "Offline", `Offline${since}`, sentence(presence.reason));
   }
   const live = ageMs !== undefined && ageMs < LIVE_MS;
+  // Online, and yet nothing that could be shown: of H.265 there are no pictures.
+  if (ageMs === undefined && presence.reason !== "") return { ...say("bad", "No pictures", "No pictures", sentence(presence.reason)), online: true };
   if (ageMs === undefined) return { ...say("wait", "Waiting", "Waiting for the first picture"), online: true };
   return { ...say(live ? "live" : "wait", live ? "LIVE" : old), online: true };
 }

@@ -20,7 +20,14 @@ describe("the words of the element", () => {
 
   it("passes on what a server that refuses says must be done", () => {
     const reason = "Pages of http://wall.example may not use this server; to allow it: --allow-origin http://wall.example.";
-    expect(say(seen({ phase: { name: "refused", reason }, ageMs: undefined }))).toMatchObject({ tone: "bad", badge: "Refused", detail: reason, online: false });
+    expect(say(seen({ phase: { name: "refused", reason, full: false }, ageMs: undefined }))).toMatchObject({ tone: "bad", badge: "Refused", detail: reason, online: false });
+    const full = say(seen({ phase: { name: "refused", reason: "Try again later.", full: true }, ageMs: undefined }));
+    expect(full).toMatchObject({ tone: "bad", title: "All places are taken", detail: "Try again later." });
+  });
+
+  it("says why a camera that is online has no pictures, and does not call it offline", () => {
+    const none = say(seen({ presence: { ...presence, reason: "camera door sends H.265" }, ageMs: undefined }));
+    expect(none).toMatchObject({ tone: "bad", badge: "No pictures", detail: "Camera door sends H.265.", online: true });
   });
 
   it("never calls an old picture live", () => {

@@ -78,7 +78,7 @@ describe("the form of a camera", () => {
     ["bad_request", "name must be a text of at most 80 characters on one line.", "name"],
     ["bad_request", "max_viewers must be a whole number from 0 to 1000.", "maxViewers"],
     ["bad_request", "source: host, port, protocol or user changed, so the password has to be given again, or as null for none.", "password"],
-    ["camera_exists", "camera door is configured already; change it with PATCH.", "id"],
+    ["camera_exists", "camera door is configured already; choose another id, or change that one (PATCH /api/cameras/door).", "id"],
     ["refused_source", "169.254.169.254 is link-local.", "host"],
     ["unauthorized", "The camera refuses this user and password.", "password"],
     ["not_found", "The camera has nothing at this path.", "path"],

@@ -54,7 +54,7 @@ export function App(props: AppProps): JSX.Element {
   };
 
   useEffect(() => {
-    if (props.options.autostart) station.start(props.options).catch(reportFailure);
+    if (props.options.autostart && valid) station.start(props.options).catch(reportFailure);
     return () => station.stop();
   }, []);
 

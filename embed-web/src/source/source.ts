@@ -32,12 +32,15 @@ export interface Presence {
   online: boolean;
   /** Since when, Unix milliseconds on the server's clock; 0 if unknown. */
   sinceMs: number;
-  /** Why it is offline, in plain words. */
+  /** Why it is offline, or online and has no pictures, in plain words. */
   reason: string;
 }
 
-/** `refused`: the server said no, and will until somebody changes something. */
-export type Ending = "unreached" | "lost" | "refused";
+/**
+ * `refused`: the server said no, and will until somebody changes something. `full`: until somebody who watches the
+ * camera leaves.
+ */
+export type Ending = "unreached" | "lost" | "refused" | "full";
 
 export interface SourceEvents {
   /** The server answers this way. */

@@ -107,6 +107,8 @@ export class WebSocketSource implements Source {
         return;
       case "error":
         this.#error = sentence(asText(message["message"]) ?? "");
+        // This connection is for one camera, so there is nothing else to stay for.
+        if (message["code"] === "at_capacity") this.#down("full", this.#error);
         return;
       default: // What a newer server may say.
     }

@@ -3,7 +3,7 @@
 import "./replay.css";
 import { useObservable } from "@framecast/shared/observable";
 import type { JSX } from "preact";
-import { useEffect, useMemo } from "preact/hooks";
+import { useEffect, useMemo, useRef } from "preact/hooks";
 import { Modal } from "../dialog/modal.tsx";
 import { Replay, type ReplayState } from "./replay.ts";
 import { restSource } from "./rest-source.ts";
@@ -52,6 +52,12 @@ interface ControlsProps {
 function Controls({ state, replay, onSave }: ControlsProps): JSX.Element {
   const ready = state.phase === "ready" ? state : undefined;
   const last = (ready?.count ?? 1) - 1;
+  const play = useRef<HTMLButtonElement>(null);
+  const isReady = ready !== undefined;
+  // Space then plays, and not what had the focus before: the button that closes.
+  useEffect(() => {
+    if (isReady) play.current?.focus();
+  }, [isReady]);
   return (
     <>
       <input
@@ -76,7 +82,7 @@ function Controls({ state, replay, onSave }: ControlsProps): JSX.Element {
         <button class="button" type="button" title="One frame back (←)" disabled={ready === undefined || ready.index === 0} onClick={() => replay.step(-1)}>
           <span aria-hidden="true">◀</span> Frame
         </button>
-        <button class="button replay-play" type="button" data-kind="main" data-testid="replay-play" title="Space" disabled={ready === undefined || last === 0} onClick={() => replay.toggle()}>
+        <button ref={play} class="button replay-play" type="button" data-kind="main" data-testid="replay-play" title="Space" disabled={ready === undefined || last === 0} onClick={() => replay.toggle()}>
           {ready?.playing === true ? "Pause" : ready !== undefined && ready.index === last && last > 0 ? "Again" : "Play"}
         </button>
         <button class="button" type="button" title="One frame on (→)" disabled={ready === undefined || ready.index === last} onClick={() => replay.step(1)}>
@@ -87,7 +93,7 @@ function Controls({ state, replay, onSave }: ControlsProps): JSX.Element {
         </button>
       </div>
       <p class="replay-note" role="status">
-        {ready?.cutOff === true ? "The server cannot be reached; these are the pictures that are here." : ready !== undefined && ready.gone > 0 ? "The oldest pictures left the server's cache before they could be fetched." : ""}
+        {ready?.cutOff === true ? "The server cannot be reached; these are the pictures that are here." : ready !== undefined && ready.gone * 5 > ready.count ? "The oldest pictures left the server's cache before they could be fetched." : ""}
       </p>
     </>
   );
