@@ -47,7 +47,7 @@ async fn relay() -> Relay {
     Relay::with_flags(&["--data-dir", "off"]).await
 }
 
-/// Those who look at the memory of the process do it one after the other.
+/// Two of the tests look at the memory of the process: no two run beside each other.
 static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 /// Bytes of memory that the process holds, or at its peak, by a line of its status.
@@ -112,6 +112,7 @@ async fn plays_garbage(stream: TcpStream) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn garbage_after_play_ends_the_connection_and_nothing_else() {
+    let _alone = ALONE.lock().await;
     let relay = relay().await;
     let steady = relay.steady("steady").await;
     let error = refused(&relay, "rtsp", server(plays_garbage).await).await;
@@ -207,6 +208,7 @@ async fn what_never_ends_over_rtsp_is_cut_off_and_takes_no_memory_while_others_g
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_camera_that_answers_byte_by_byte_is_given_up_after_10_s() {
+    let _alone = ALONE.lock().await;
     let relay = relay().await;
     let trickles = server(|mut stream| async move {
         let letters = b"RTSP/1.0 200 OK\r\nX: ".iter().chain(std::iter::repeat(&b'a'));
@@ -254,6 +256,7 @@ async fn headers_without_end_and_2_gb_parts_over_http_take_no_memory() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_redirect_leads_to_no_address_that_a_source_may_not_have() {
+    let _alone = ALONE.lock().await;
     let relay = relay().await;
     let redirects = server(|mut stream| async move {
         let _ = head(&mut stream).await;

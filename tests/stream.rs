@@ -5,10 +5,10 @@
 #[path = "support/view_port.rs"]
 mod view_port;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use framecast::{
-    relay::{LinkState, LinkStatus},
+    relay::{Camera, CameraId, Configured, Demand},
     wire::{envelope, jpeg},
 };
 use futures_util::{SinkExt, StreamExt};
@@ -92,28 +92,58 @@ async fn a_late_joiner_gets_the_newest_frame_at_once_and_then_each_newer_one() {
     }
 }
 
+fn set_up(relay: &ViewPort, on_demand: bool) -> Arc<Camera> {
+    let configured = Configured { name: None, reason: "standing by".into(), on_demand };
+    relay.registry.configure(&CameraId::parse("gate").unwrap(), configured).unwrap()
+}
+
+async fn wanted(demand: &mut Demand) -> bool {
+    timeout(Duration::from_millis(300), demand.wanted()).await.is_ok()
+}
+
 #[tokio::test]
-async fn only_by_its_name_is_a_camera_connected_and_who_wants_all_sees_what_there_is() {
+async fn only_by_its_name_is_a_camera_on_demand_connected_and_who_wants_all_sees_what_there_is() {
     let relay = ViewPort::start().await;
-    let gate = relay.publish("gate");
-    gate.camera().link().report(Some(LinkStatus {
-        state: LinkState::Streaming,
-        reconnects: 0,
-        failures: 0,
-        last_error: None,
-        next_retry_us: None,
-    }));
-    put(&gate, 1, 100);
-    let mut demand = gate.camera().demand();
+    // Those who want all are there first.
     let (mut client, _) = connect(&relay, "?cameras=*").await;
+    let gate = set_up(&relay, true);
+    gate.limit_viewers(1);
+    let mut demand = gate.demand();
+    let producer = relay.publish("gate");
+    put(&producer, 1, 100);
     assert_eq!(frame(&mut client).await.1, 1);
-    assert!(timeout(Duration::ZERO, demand.wanted()).await.is_err());
+    assert!(!wanted(&mut demand).await && gate.seats_taken() == 0);
 
     send(&mut client, json!({"type": "subscribe", "camera": "gate"})).await;
-    timeout(PATIENCE, demand.wanted()).await.expect("demand");
-    put(&gate, 2, 100);
+    assert!(wanted(&mut demand).await && gate.seats_taken() == 1);
+    put(&producer, 2, 100);
     assert_eq!(frame(&mut client).await.1, 2);
+    // Another one sees it too while it takes no place, and is told when it wants one.
+    let (mut other, _) = connect(&relay, "?cameras=*").await;
+    assert_eq!(frame(&mut other).await.1, 2);
+    send(&mut other, json!({"type": "subscribe", "camera": "gate"})).await;
+    loop {
+        let told = text(&mut other).await;
+        if told["type"] == "error" {
+            assert_eq!(told["code"], "at_capacity");
+            break;
+        }
+    }
     send(&mut client, json!({"type": "unsubscribe", "camera": "gate"})).await;
+    timeout(PATIENCE, demand.unwanted_for(Duration::ZERO)).await.expect("no demand");
+}
+
+#[tokio::test]
+async fn a_camera_that_is_always_connected_is_watched_by_who_wants_all_and_so_is_one_that_becomes_so()
+ {
+    let relay = ViewPort::start().await;
+    let (_client, _) = connect(&relay, "?cameras=*").await;
+    let gate = set_up(&relay, true);
+    let mut demand = gate.demand();
+    assert!(!wanted(&mut demand).await);
+    set_up(&relay, false);
+    timeout(PATIENCE, demand.wanted()).await.expect("demand");
+    set_up(&relay, true);
     timeout(PATIENCE, demand.unwanted_for(Duration::ZERO)).await.expect("no demand");
 }
 

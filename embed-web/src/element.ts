@@ -122,7 +122,10 @@ export class FramecastView extends HTMLElement {
 
   #resizeSoon(): void {
     clearTimeout(this.#settling);
-    this.#settling = setTimeout(() => this.#player?.resize(this.#size), SETTLE_MS);
+    this.#settling = setTimeout(() => {
+      // One that is not shown has no size of its own.
+      if (this.clientWidth > 0) this.#player?.resize(this.#size);
+    }, SETTLE_MS);
   }
 
   #restart(): void {

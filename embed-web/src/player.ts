@@ -79,12 +79,13 @@ export class Player {
     this.#source?.shown(seq);
   }
 
-  #connect(after: string | undefined): void {
+  /** `quiet`: what is said stays until there is something else to say. */
+  #connect(after: string | undefined, quiet = false): void {
     const present = new Releases();
     this.#present = present;
     this.#upMs = undefined;
     const transport = this.#ladder[this.#rung] ?? "ws";
-    this.#events.onPhase({ name: "connecting", after });
+    if (!quiet) this.#events.onPhase({ name: "connecting", after });
     try {
       const source = this.#open[transport](this.#wish, this.clock, {
         onUp: () => {
@@ -114,7 +115,7 @@ export class Player {
     this.#present = present;
     if (ending === "refused" || ending === "full") {
       this.#events.onPhase({ name: "refused", reason, full: ending === "full" });
-      present.after(REFUSED_WAIT_MS, () => this.#connect(reason));
+      present.after(REFUSED_WAIT_MS, () => this.#connect(reason, true));
       return;
     }
     // A way that had worked is worth another try; the best one is, too.

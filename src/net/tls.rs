@@ -40,8 +40,10 @@ pub enum TlsError {
         /// What is wrong with it.
         why: Why,
     },
-    /// No agreement on how to speak: not TLS, or none later than 1.1, or a certificate that cannot be used.
+    /// No agreement on how to speak: not TLS, or none later than 1.1.
     Handshake,
+    /// The certificate is the one that was named, and of a kind that cannot be used.
+    Unusable,
     /// The connection under it broke.
     Io(io::Error),
 }
@@ -128,7 +130,7 @@ impl Check {
         };
         let why = match cause {
             // It is the right one, so what is wrong is how it is made.
-            _ if self.expected == Some(shown) => return TlsError::Handshake,
+            _ if self.expected == Some(shown) => return TlsError::Unusable,
             _ if self.expected.is_some() => Why::Other,
             CertificateError::UnknownIssuer => Why::Unknown,
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {

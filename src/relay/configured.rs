@@ -14,6 +14,8 @@ pub struct Configured {
     pub name: Option<String>,
     /// Why it is offline until it is published for the first time, in plain words.
     pub reason: Arc<str>,
+    /// The server connects to it, but only while somebody asks for it.
+    pub on_demand: bool,
 }
 
 impl Registry {
@@ -72,6 +74,11 @@ impl Camera {
         self.owner.lock().configured.is_some()
     }
 
+    /// Whether the server connects to it only while somebody asks for it.
+    pub fn is_on_demand(&self) -> bool {
+        self.owner.lock().configured.as_ref().is_some_and(|configured| configured.on_demand)
+    }
+
     fn set_configured(&self, configured: Option<Configured>) {
         let mut owner = self.owner.lock();
         if let Some(Configured { reason, .. }) = &configured
@@ -95,7 +102,7 @@ mod tests {
     }
 
     fn configured(name: &str) -> Configured {
-        Configured { name: Some(name.into()), reason: "not connected yet".into() }
+        Configured { name: Some(name.into()), reason: "not connected yet".into(), on_demand: false }
     }
 
     fn named(name: &str) -> Publisher {

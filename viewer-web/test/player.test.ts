@@ -19,6 +19,9 @@ class FakeElement {
     this.parent = undefined;
   }
   setAttribute(): void {}
+  play(): Promise<void> {
+    return Promise.resolve();
+  }
   requestVideoFrameCallback(): number {
     return 1;
   }
@@ -221,6 +224,40 @@ describe("Player", () => {
     const hls = last();
     it.listen(false);
     expect([hls.closed, state(), opened.length]).toEqual([true, "playing whep", 3]);
+  });
+
+  it("leaves nothing open when sound is asked for and not, again and again", () => {
+    const { it, last, state, opened } = player();
+    it.learned(listed({ audio: "mp4a.40.2" }));
+    it.want("watch");
+    last().plays();
+    it.listen(true);
+    last().plays();
+    it.listen(false);
+    vi.advanceTimersByTime(1);
+    const better = last();
+    expect(better.rung).toBe("whep");
+    it.listen(true);
+    // A better way to see would have no sound.
+    expect([better.closed, state(), it.video?.muted]).toEqual([true, "playing hls", false]);
+    vi.advanceTimersByTime(600_000);
+    it.listen(false);
+    vi.advanceTimersByTime(1);
+    last().plays();
+    it.want("none");
+    expect(opened.map((one) => one.closed)).toEqual(opened.map(() => true));
+  });
+
+  it("does not try again what this browser cannot play, also where that is known late", () => {
+    const { it, last, state, opened } = player();
+    it.want("watch");
+    last().ends("unsupported");
+    last().ends("unsupported");
+    expect(state()).toBe("jpeg");
+    it.learned(listed({ codec: "h265" }));
+    expect(state()).toBe("waiting");
+    vi.advanceTimersByTime(3_600_000);
+    expect([state(), opened.length]).toEqual(["waiting", 2]);
   });
 
   it("is heard again after it was out of sight", () => {

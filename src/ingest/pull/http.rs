@@ -47,7 +47,12 @@ pub(super) async fn get(to: &Dial<'_>, mut pinned: Pinned) -> Result<Answer, Fai
     let mut authorization: Option<String> = None;
     let mut redirects = 0;
     loop {
-        let answer = ask(to, &pinned, &path, authorization.as_deref()).await?;
+        let answer = ask(to, &pinned, &path, authorization.as_deref()).await;
+        let is_elsewhere = !pinned.url.same_peer(&source.url);
+        let answer = answer.map_err(|failure| match failure.code {
+            "untrusted" if is_elsewhere => words::untrusted_elsewhere(&pinned.url),
+            _ => failure,
+        })?;
         let status = answer.response.status();
         if status.is_success() {
             return Ok(answer);
@@ -59,7 +64,8 @@ pub(super) async fn get(to: &Dial<'_>, mut pinned: Pinned) -> Result<Answer, Fai
             authorization = Some(login);
             continue;
         }
-        if status == StatusCode::UNAUTHORIZED && !pinned.url.same_peer(&source.url) {
+        let has_login = source.username.is_some() || source.password.is_some();
+        if status == StatusCode::UNAUTHORIZED && is_elsewhere && has_login {
             return Err(words::login_elsewhere(&pinned.url));
         }
         let location = answer.response.headers().get(LOCATION).and_then(|to| to.to_str().ok());

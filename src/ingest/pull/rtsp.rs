@@ -77,7 +77,11 @@ impl Rtsp {
         } else {
             // Media come from where the library is connected to, so it connects by itself, and bounds nothing.
             // Whether somebody is there is said more clearly by this.
-            let (_, addr) = dial::tcp(dial, pinned).await?;
+            // Not where it need not be: a camera may serve one at a time, and take this for another.
+            let addr = match pinned.addrs[..] {
+                [addr] if !dial.retry => addr,
+                _ => dial::tcp(dial, pinned).await?.1,
+            };
             (addr, Tunnel::default())
         };
         // The address in place of the name, so that the name is not looked up a second time.
@@ -121,7 +125,7 @@ impl Rtsp {
 
     fn picture(&mut self, frame: VideoFrame) -> Result<Option<Event>, Failure> {
         if frame.data().len() > MAX_UNIT {
-            return Err(words::garbage("a picture"));
+            return Err(words::large_picture(MAX_UNIT));
         }
         let Kind::Video(codec) = self.video.1 else {
             return Ok(Some(Event::Jpeg(frame.into_data(), 0)));

@@ -94,6 +94,15 @@ pub(super) fn unfit(unfit: Unfit) -> Failure {
     }
 }
 
+/// One picture that is larger than any may be.
+pub(super) fn large_picture(most: usize) -> Failure {
+    let message = format!(
+        "the camera sends pictures of more than {} MiB: set it to a lower bit rate or resolution",
+        most >> 20
+    );
+    Failure::new("bad_stream", message)
+}
+
 /// A picture without end.
 pub(super) fn endless(bytes: usize) -> Failure {
     let message = format!(
@@ -112,6 +121,13 @@ pub(super) fn of_tls(error: &TlsError, url: &SourceUrl) -> Failure {
             let message = format!(
                 "no encrypted connection to {at}: the port may be one without TLS, or the camera knows \
                  none of TLS 1.2 and 1.3"
+            );
+            return Failure::new("unsupported", message);
+        }
+        TlsError::Unusable => {
+            let message = format!(
+                "the certificate of {at} is of a kind that is not safe, such as RSA with fewer than 2048 \
+                 bits, or X.509 version 1: have the camera make a new one"
             );
             return Failure::new("unsupported", message);
         }
@@ -143,6 +159,15 @@ pub(super) fn no_tls_over_udp() -> Failure {
         "unsupported",
         "rtsps brings the media in its own connection: set rtsp_transport to tcp",
     )
+}
+
+/// As [`of_tls`], of an address that the camera redirects to: a fingerprint is for the one that was set up.
+pub(super) fn untrusted_elsewhere(url: &SourceUrl) -> Failure {
+    let at = format!("{}://{}", url.scheme.name(), url.authority());
+    let message = format!(
+        "the camera redirects to {at}, whose certificate is not trusted: use that address, and test again"
+    );
+    Failure::new("untrusted", message)
 }
 
 /// A login is asked for where a redirect led to.

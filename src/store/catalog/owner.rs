@@ -87,7 +87,8 @@ impl Owner {
 pub(super) fn configure(registry: &Registry, entry: &Entry) -> Result<(), PublishError> {
     let reason = entry.settings.source.offline_reason().into();
     let name = entry.settings.name.clone();
-    let camera = registry.configure(&entry.id, Configured { name, reason })?;
+    let on_demand = entry.settings.on_demand && entry.settings.source.kind() != "push";
+    let camera = registry.configure(&entry.id, Configured { name, reason, on_demand })?;
     camera.limit_viewers(entry.settings.max_viewers);
     Ok(())
 }

@@ -126,7 +126,9 @@ impl Vault {
 
 fn why(path: &Path, error: &io::Error) -> String {
     match path.parent() {
-        Some(folder) if error.kind() == io::ErrorKind::NotFound => {
+        Some(folder)
+            if error.kind() == io::ErrorKind::NotFound && !folder.as_os_str().is_empty() =>
+        {
             format!("the folder {} is not there", folder.display())
         }
         _ => error.to_string(),

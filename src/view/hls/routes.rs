@@ -234,20 +234,16 @@ async fn answer_media(
     }
     let muxer = started(rest, &camera).await?;
     let pace = sessions::pace(target_s(&muxer), part.is_some());
-    let seen = || {
-        if client.only_looks {
-            return Ok(());
-        }
-        muxer.sessions.seen(session.as_deref(), &client.name, pace).map_err(at_capacity)
-    };
-    seen()?;
+    let asks = (!client.only_looks)
+        .then(|| muxer.sessions.asks(session.as_deref(), &client.name, pace))
+        .transpose();
+    let _asking = asks.map_err(at_capacity)?;
     if let Some(msn) = msn {
         if muxer.look(|window| is_too_far(window, msn, part)) {
             return Err(bad("query parameter _HLS_msn, _HLS_part: too far ahead of the playlist"));
         }
         let is_there = |window: &Window| has(window, msn, part).then_some(());
         muxer.wait(patience(&muxer), is_there).await.map_err(|why| not_yet(&camera, why))?;
-        seen()?;
     }
     Ok(found(PLAYLIST, OF_THE_MOMENT, muxer.playlist()))
 }

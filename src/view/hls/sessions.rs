@@ -14,6 +14,9 @@ const GONE: Duration = Duration::from_secs(5);
 /// long may be the one that the same person has just closed.
 const QUIET: Duration = Duration::from_millis(1500);
 
+/// Between two looks whether a request of theirs was broken off, as it is when a page is left.
+const LOOK: Duration = Duration::from_millis(200);
+
 /// Most viewers of one camera over HLS, whatever it allows.
 const MAX_SESSIONS: usize = 10_000;
 
@@ -32,6 +35,8 @@ struct Viewer {
     /// Address and program.
     client: String,
     last: Instant,
+    /// Requests of theirs that are being answered.
+    asking: usize,
     /// How soon they ask again, if they are still there.
     pace: Duration,
     /// They asked for the master playlist and have yet to go on to the media playlist.
@@ -39,7 +44,32 @@ struct Viewer {
     seat: Seat,
 }
 
+/// A viewer's request, while it is being answered.
+#[derive(Debug)]
+pub(super) struct Asking<'a> {
+    sessions: &'a Sessions,
+    key: String,
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        if let Some(viewer) = self.sessions.viewers.lock().get_mut(&self.key) {
+            viewer.asking = viewer.asking.saturating_sub(1);
+            viewer.last = Instant::now();
+        }
+    }
+}
+
 impl Viewer {
+    /// Since when they are overdue, or from when on; `None` while an answer is under way.
+    fn quiet_at(&self) -> Option<Instant> {
+        (self.asking == 0).then(|| self.last + self.pace)
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.quiet_at().is_some_and(|at| at <= Instant::now())
+    }
+
     fn seen(&mut self, pace: Duration) {
         (self.last, self.pace, self.waits) = (Instant::now(), pace, false);
     }
@@ -74,7 +104,7 @@ impl Sessions {
                 Ok(token) => return Ok(token),
                 Err(full) => full,
             };
-            // Somebody who watches is never quiet, so this comes to an end.
+            // Somebody who watches is never quiet for long, so this comes to an end.
             match self.quiet_at(client).filter(|at| *at <= begun + GONE) {
                 Some(at) => tokio::time::sleep_until(at).await,
                 None => return Err(full),
@@ -82,11 +112,11 @@ impl Sessions {
         }
     }
 
-    /// When one of those that `client` has is overdue.
+    /// When one of those that `client` has is overdue, or may be.
     fn quiet_at(&self, client: &str) -> Option<Instant> {
         let viewers = self.viewers.lock();
         let theirs = viewers.values().filter(|viewer| viewer.client == client);
-        theirs.map(|viewer| viewer.last + viewer.pace).min()
+        theirs.map(|viewer| viewer.quiet_at().unwrap_or_else(|| Instant::now() + LOOK)).min()
     }
 
     fn invite_now(&self, client: &str) -> Result<String, AtCapacity> {
@@ -98,45 +128,50 @@ impl Sessions {
         }
         let seat = self.seat(viewers.len()).or_else(|full| {
             let theirs = viewers.iter().filter(|(_, viewer)| viewer.client == client);
-            let quiet = theirs.filter(|(_, viewer)| viewer.last.elapsed() >= viewer.pace);
+            let quiet = theirs.filter(|(_, viewer)| viewer.is_quiet());
             let oldest =
                 quiet.min_by_key(|(_, viewer)| viewer.last).map(|(token, _)| token.clone());
             let old = oldest.and_then(|token| viewers.remove(&token));
             old.map(|old| old.seat).ok_or(full)
         })?;
         let (token, client) = (new_token(), client.to_owned());
-        let viewer = Viewer { client, last: Instant::now(), pace: QUIET, waits: true, seat };
+        let viewer =
+            Viewer { client, last: Instant::now(), asking: 0, pace: QUIET, waits: true, seat };
         viewers.insert(token.clone(), viewer);
         Ok(token)
     }
 
-    /// The viewer with this token asks for the media playlist, and is expected again within `pace`;
-    /// without one it is known by `client`. One that was away for too long needs a seat again.
-    pub(super) fn seen(
+    /// The viewer with this token asks for the media playlist, until what this gives is dropped, and is then
+    /// expected again within `pace`; without a token it is known by `client`. One that was away for too
+    /// long needs a seat again.
+    pub(super) fn asks(
         &self,
         token: Option<&str>,
         client: &str,
         pace: Duration,
-    ) -> Result<(), AtCapacity> {
+    ) -> Result<Asking<'_>, AtCapacity> {
         let plain = |token: &&str| {
             token.len() <= MAX_TOKEN && token.bytes().all(|byte| byte.is_ascii_alphanumeric())
         };
         let key = token.filter(plain).unwrap_or(client);
         let mut viewers = self.viewers.lock();
+        if !viewers.contains_key(key) {
+            let seat = self.seat(viewers.len())?;
+            let (last, client) = (Instant::now(), client.to_owned());
+            let viewer = Viewer { client, last, asking: 0, pace, waits: false, seat };
+            viewers.insert(key.to_owned(), viewer);
+        }
         if let Some(viewer) = viewers.get_mut(key) {
             viewer.seen(pace);
-            return Ok(());
+            viewer.asking += 1;
         }
-        let seat = self.seat(viewers.len())?;
-        let (last, client) = (Instant::now(), client.to_owned());
-        viewers.insert(key.to_owned(), Viewer { client, last, pace, waits: false, seat });
-        Ok(())
+        Ok(Asking { sessions: self, key: key.to_owned() })
     }
 
     /// Frees the seats of those who have gone.
     pub(super) fn sweep(&self, target_s: u32) {
         let gone = gone_after(target_s);
-        self.viewers.lock().retain(|_, viewer| viewer.last.elapsed() < gone);
+        self.viewers.lock().retain(|_, viewer| viewer.asking > 0 || viewer.last.elapsed() < gone);
     }
 
     fn seat(&self, viewers: usize) -> Result<Seat, AtCapacity> {
@@ -178,12 +213,12 @@ mod tests {
         assert!(sessions.invite("c").await.is_err());
         for _ in 0..3 {
             tokio::time::advance(2 * SECOND).await;
-            sessions.seen(Some(&one), "a", SECOND).unwrap();
+            sessions.asks(Some(&one), "a", SECOND).unwrap();
             sessions.sweep(1);
         }
         assert_eq!(sessions.camera.seats_taken(), 1);
         sessions.invite("c").await.unwrap();
-        assert!(sessions.seen(Some(&two), "b", SECOND).is_err(), "somebody else has the seat");
+        assert!(sessions.asks(Some(&two), "b", SECOND).is_err(), "somebody else has the seat");
     }
 
     #[tokio::test(start_paused = true)]
@@ -191,10 +226,10 @@ mod tests {
         let sessions = sessions(2);
         let old = sessions.invite("me").await.unwrap();
         let other = sessions.invite("you").await.unwrap();
-        sessions.seen(Some(&old), "me", SECOND).unwrap();
+        sessions.asks(Some(&old), "me", SECOND).unwrap();
         let keep = async {
             loop {
-                sessions.seen(Some(&other), "you", SECOND).unwrap();
+                sessions.asks(Some(&other), "you", SECOND).unwrap();
                 tokio::time::sleep(SECOND / 5).await;
             }
         };
@@ -205,18 +240,31 @@ mod tests {
         };
         assert_eq!(begun.elapsed(), SECOND, "once the old one is quiet");
         assert_eq!(sessions.camera.seats_taken(), 2);
-        sessions.seen(Some(&again), "me", SECOND).unwrap();
-        assert!(sessions.seen(Some(&old), "me", SECOND).is_err());
+        sessions.asks(Some(&again), "me", SECOND).unwrap();
+        assert!(sessions.asks(Some(&old), "me", SECOND).is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_an_answer_keeps_the_seat_and_who_breaks_off_gives_it_up() {
+        let sessions = sessions(1);
+        let one = sessions.invite("me").await.unwrap();
+        let asking = sessions.asks(Some(&one), "me", SECOND).unwrap();
+        tokio::time::sleep(6 * SECOND).await;
+        sessions.sweep(1);
+        assert!(sessions.invite("me").await.is_err());
+        drop(asking);
+        sessions.invite("me").await.unwrap();
+        assert_eq!(sessions.camera.seats_taken(), 1);
     }
 
     #[tokio::test(start_paused = true)]
     async fn another_tab_of_who_watches_is_refused_in_the_end() {
         let sessions = sessions(1);
         let one = sessions.invite("me").await.unwrap();
-        sessions.seen(Some(&one), "me", SECOND).unwrap();
+        sessions.asks(Some(&one), "me", SECOND).unwrap();
         let watch = async {
             loop {
-                sessions.seen(Some(&one), "me", SECOND).unwrap();
+                sessions.asks(Some(&one), "me", SECOND).unwrap();
                 tokio::time::sleep(SECOND / 5).await;
             }
         };
@@ -234,7 +282,7 @@ mod tests {
         let probe = sessions.invite("probe").await.unwrap();
         assert_eq!(sessions.invite("probe").await.unwrap(), probe);
         let tab = sessions.invite("browser").await.unwrap();
-        sessions.seen(Some(&tab), "browser", SECOND).unwrap();
+        sessions.asks(Some(&tab), "browser", SECOND).unwrap();
         assert_ne!(sessions.invite("browser").await.unwrap(), tab);
         assert_eq!(sessions.camera.seats_taken(), 3);
     }
@@ -242,9 +290,9 @@ mod tests {
     #[tokio::test]
     async fn who_has_no_token_is_known_by_address_and_program() {
         let sessions = sessions(0);
-        sessions.seen(None, "10.0.0.1 vlc", SECOND).unwrap();
-        sessions.seen(Some("<script>"), "10.0.0.1 vlc", SECOND).unwrap();
-        sessions.seen(None, "10.0.0.2 vlc", SECOND).unwrap();
+        sessions.asks(None, "10.0.0.1 vlc", SECOND).unwrap();
+        sessions.asks(Some("<script>"), "10.0.0.1 vlc", SECOND).unwrap();
+        sessions.asks(None, "10.0.0.2 vlc", SECOND).unwrap();
         assert_eq!(sessions.camera.seats_taken(), 2);
     }
 }

@@ -232,14 +232,17 @@ fn pulled(camera: &Camera) -> Result<LinkStatus, ApiError> {
 
 /// Refuses pictures of a camera that is known to have none.
 pub(super) fn has_pictures(camera: &Camera) -> Result<(), ApiError> {
-    let h265 = camera.video_format().is_some_and(|format| format.video.codec == Codec::H265);
-    if !h265 {
-        return Ok(());
-    }
-    let message = format!(
-        "camera {} sends H.265, of which no JPEG is made; watch it over HLS, or set the camera to H.264",
-        camera.id()
-    );
+    let id = camera.id();
+    let message = match camera.video_format().map(|format| format.video.codec) {
+        Some(Codec::H265) => format!(
+            "camera {id} sends H.265, of which no JPEG is made; watch it over HLS, or set the camera to H.264"
+        ),
+        Some(Codec::H264) if !cfg!(feature = "openh264") => format!(
+            "camera {id} sends H.264, of which this server makes no JPEG, as it was built without the \
+             feature openh264; watch it over HLS or WebRTC"
+        ),
+        _ => return Ok(()),
+    };
     Err(ApiError::new("unsupported_codec", message))
 }
 

@@ -58,6 +58,7 @@ export function describePlay(rung: Rung | undefined): { title: string; detail: s
 
 /** What stands on the picture of a camera whose video is not to be had now. */
 export function describeWaiting(reason: string, leftMs: number): { title: string; detail: string } {
+  if (leftMs === Number.POSITIVE_INFINITY) return { title: "Cannot be played here", detail: sentence(reason) };
   const seconds = Math.max(0, Math.ceil(leftMs / 1000));
   const full = /at capacity/i.test(reason);
   const again = seconds > 0 ? `Trying again in ${seconds} s.` : "Trying again.";

@@ -13,6 +13,8 @@ import type { OpenWay, Way, WayEnd, WayEvents, WayFigures } from "./way.ts";
 const START_MS = 14_000;
 /** A picture that stands this long, through several jumps to the live edge, is over. */
 const DEAD_MS = 8_000;
+/** Longer between two looks, and the page was asleep. */
+const SLEPT_MS = 2_000;
 
 /** Recovers nothing by itself: the ladder decides what is tried next. */
 const ONCE = (maxLoadTimeMs: number) => ({ default: { maxTimeToFirstByteMs: Number.POSITIVE_INFINITY, maxLoadTimeMs, timeoutRetry: null, errorRetry: null } });
@@ -35,6 +37,7 @@ class HlsWay implements Way {
   #playing = false;
   #reloaded = false;
   #movedMs = performance.now();
+  #lookedMs = performance.now();
   #positionS = 0;
   /** Where it began to play. */
   #firstS = Number.POSITIVE_INFINITY;
@@ -127,6 +130,9 @@ class HlsWay implements Way {
     if (video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA && this.#firstS === Number.POSITIVE_INFINITY) this.#firstS = video.currentTime;
     if (!this.#playing) return;
     const nowMs = performance.now();
+    // This page slept, and the picture with it.
+    if (nowMs - this.#lookedMs > SLEPT_MS) this.#movedMs = nowMs;
+    this.#lookedMs = nowMs;
     if (!hasStood(this.#positionS, video.currentTime)) {
       this.#positionS = video.currentTime;
       this.#movedMs = nowMs;
@@ -139,7 +145,7 @@ class HlsWay implements Way {
       const edge = hls.liveSyncPosition ?? -1;
       hls.stopLoad();
       hls.startLoad(edge);
-      if (edge > video.currentTime) video.currentTime = edge;
+      if (edge > video.currentTime) this.#jump(edge);
     }
     if (nowMs - this.#movedMs > DEAD_MS) return this.#end({ ending: "lost", reason: "No newer picture comes over HLS." });
     const correction = this.#catchUp.next({ latencyS: this.#latencyS, positionS: video.currentTime, nowMs });
@@ -150,7 +156,13 @@ class HlsWay implements Way {
     const edge = video.buffered.length > 0 ? video.buffered.end(video.buffered.length - 1) : undefined;
     const target = hls.liveSyncPosition ?? edge;
     // Not beyond what is there: a jump into nothing would be the next stall.
-    if (target !== undefined) video.currentTime = edge === undefined ? target : Math.max(Math.min(target, edge - 0.1), video.currentTime);
+    if (target !== undefined) this.#jump(edge === undefined ? target : Math.max(Math.min(target, edge - 0.1), video.currentTime));
+  }
+
+  /** To there; which is no movement of the picture. */
+  #jump(toS: number): void {
+    this.#video.currentTime = toS;
+    this.#positionS = toS;
   }
 
   /** What played until now is refused where its list or its segments are gone: that is a loss, and no refusal of HLS. */

@@ -87,7 +87,8 @@ export class PlayLadder {
     if (rung !== undefined) return { do: "try", rung };
     // Where nothing can work, what stands in the way of the last resort is what a person can do something about.
     const rule = this.#out.get(this.#choice === "auto" ? "jpeg" : this.#choice);
-    return this.#wait(failure ?? rule ?? "This browser cannot play the camera's video.", undefined);
+    if (failure !== undefined) return this.#wait(failure, undefined);
+    return { do: "wait", reason: rule ?? "This browser cannot play the camera's video.", waitMs: Number.POSITIVE_INFINITY };
   }
 
   #wait(reason: string, retryMs: number | undefined): Step {

@@ -96,10 +96,15 @@ export class Player {
       if (why !== undefined) this.#ladder.rule(rung, why);
     }
     const isAudible = video.audio !== undefined && whyNot("hls", video) === undefined && (this.#choice === "auto" || this.#choice === "hls");
-    if (isAudible !== (this.sound.value !== undefined)) this.sound.set(isAudible ? false : undefined);
+    if (isAudible !== (this.sound.value !== undefined)) {
+      this.sound.set(isAudible ? false : undefined);
+      this.#followSound();
+    }
     const name = codecName(video.codec);
     this.#ladder.rule("jpeg", video.codec === "h264" ? undefined : `This browser does not play ${name}: set the camera to H.264, or use another browser.`);
     if (renewed) this.hurry();
+    // It turned out to have none only now.
+    else if (this.state.value.phase === "jpeg" && video.codec !== "h264") this.#take(this.#ladder.top);
   }
 
   /** Something may have changed for the better: not after the wait, but now. */
@@ -132,7 +137,8 @@ export class Player {
     this.#drop();
     if (step.do === "wait") {
       this.state.set({ phase: "waiting", reason: step.reason, atMs: performance.now() + step.waitMs });
-      this.#timers.after(step.waitMs, () => this.#take(this.#ladder.top));
+      // What this browser cannot play it cannot play later either.
+      if (Number.isFinite(step.waitMs)) this.#timers.after(step.waitMs, () => this.#take(this.#ladder.top));
     } else if (step.rung === "jpeg") {
       this.state.set({ phase: "jpeg" });
       this.#events.onJpeg(true);
@@ -182,18 +188,32 @@ export class Player {
     const current = this.#current;
     const on = this.sound.value === true;
     if (phase === "playing" && current?.rung === "hls") {
-      const wasOn = !current.video.muted;
+      if (current.video.muted === !on) return;
       current.video.muted = !on;
-      if (wasOn && !on) this.#climbLater("hls", 0);
+      // A better way that is to come, or is on its way, would have no sound; and there is never more than one.
+      this.#idle();
+      if (on) current.video.play().catch((error: unknown) => this.#notHeard(error));
+      else this.#climbLater("hls", 0);
       return;
     }
     if (phase !== "playing" && phase !== "jpeg") return;
     if (!on && this.#beside?.rung !== "hls") return;
+    this.#idle();
+    if (on) this.#beside = this.#attempt("hls");
+    if (!on) this.#climbLater(current?.rung ?? "jpeg");
+  }
+
+  /** Nothing is tried beside what works, nor is to be. */
+  #idle(): void {
     this.#timers.close();
     this.#timers = new Releases();
     this.#beside?.close();
-    this.#beside = on ? this.#attempt("hls") : undefined;
-    if (!on) this.#climbLater(current?.rung ?? "jpeg");
+    this.#beside = undefined;
+  }
+
+  /** Some browsers let sound begin only at the very moment of the press, and HLS begins later. */
+  #notHeard(error: unknown): void {
+    if (error instanceof DOMException && error.name === "NotAllowedError") this.listen(false);
   }
 
   #ended(attempt: Attempt, end: WayEnd): void {
@@ -218,10 +238,9 @@ export class Player {
 
   #climbLater(rung: Rung, afterMs?: number): void {
     // What is better to see cannot be heard.
-    if (rung === "hls" && this.sound.value === true) return;
-    const climb = this.#ladder.climb(rung);
+    const climb = rung === "hls" && this.sound.value === true ? undefined : this.#ladder.climb(rung);
+    this.#better = climb?.rungs ?? [];
     if (climb === undefined) return;
-    this.#better = climb.rungs;
     this.#timers.after(afterMs ?? climb.afterMs, () => this.#climb(rung));
   }
 

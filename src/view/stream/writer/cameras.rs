@@ -28,7 +28,13 @@ impl Writer {
             if known.is_some_and(|known| !Arc::ptr_eq(&known.camera, camera)) {
                 self.forget(camera.id());
             }
-            let status = messages::status(camera);
+            let (status, on_demand) = (messages::status(camera), camera.is_on_demand());
+            if let Some(known) = self.cameras.get_mut(camera.id())
+                && known.on_demand != on_demand
+            {
+                known.on_demand = on_demand;
+                self.entitle_all(camera.id());
+            }
             match self.cameras.get_mut(camera.id()) {
                 Some(known) if known.status == status => {}
                 Some(known) => {
@@ -45,8 +51,8 @@ impl Writer {
     }
 
     fn know(&mut self, camera: &Arc<Camera>) {
-        let status = messages::status(camera);
-        let known = Known { camera: camera.clone(), status, feeds: Vec::new() };
+        let (status, on_demand) = (messages::status(camera), camera.is_on_demand());
+        let known = Known { camera: camera.clone(), status, on_demand, feeds: Vec::new() };
         self.cameras.insert(camera.id().clone(), known);
     }
 

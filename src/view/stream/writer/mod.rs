@@ -86,6 +86,8 @@ pub(super) struct Figures {
 struct Known {
     camera: Arc<Camera>,
     status: CameraStatus,
+    /// Whether the server connects to it only while somebody asks for it.
+    on_demand: bool,
     /// Keys of what of it somebody here watches: its pictures as they were published, and rungs.
     feeds: Vec<(Quality, usize)>,
 }
@@ -128,7 +130,8 @@ struct Showing {
     watch: Watch,
     /// Where the server chooses.
     auto: Option<Auto>,
-    _seat: Seat,
+    /// None for who sees the camera without being a reason to connect it.
+    _seat: Option<Seat>,
 }
 
 type WritableFuture = Pin<Box<dyn Future<Output = (usize, u64)> + Send>>;

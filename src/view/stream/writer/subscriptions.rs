@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Showing, Subscription, Watched, Writer};
 use crate::{
-    relay::{Camera, CameraId, Pacer, Quality, Watch},
+    relay::{AtCapacity, Camera, CameraId, Pacer, Quality, Watch},
     view::stream::{flow::Flow, messages, viewer::Wish},
     wire::stream::{Counts, ServerMessage},
 };
@@ -41,14 +41,9 @@ impl Writer {
         // its change is on the way, and tells and subscribes everybody alike.
         let Some(known) = self.cameras.get(camera) else { return };
         let camera = known.camera.clone();
-        let seat = match camera.seat() {
+        let seat = match self.is_demand(key, &camera).then(|| camera.seat()).transpose() {
             Ok(seat) => seat,
-            Err(error) => {
-                let (code, message, camera) =
-                    (error.code(), error.to_string(), camera.id().as_str());
-                let told = ServerMessage::Error { code, message: &message, camera: Some(camera) };
-                return self.text(key, messages::text(&told));
-            }
+            Err(full) => return self.tell_full(key, camera.id(), full),
         };
         let auto = wish.size.auto(self.now());
         let quality = wish.size.quality(auto.as_ref(), camera.latest().map(|latest| latest.width));
@@ -89,28 +84,54 @@ impl Writer {
             known.showing.auto = wish.size.auto(now);
         }
         known.showing.size = wish.size;
-        let (viewer, camera) = (known.viewer, known.camera.clone());
-        let (quality, was_demand) =
-            (known.showing.watch.quality(), known.showing.watch.is_demand());
-        if !was_demand {
-            let watch = self.watch(viewer, &camera, quality);
-            self.subscriptions[key].showing.watch = watch;
-        }
+        self.entitle(key);
         if !self.choose(key) {
             self.retry(key);
         }
     }
 
-    /// One quality of a camera for a viewer. Who asks for all cameras gets what there is of one that the
-    /// server connects to: only its name is a reason to connect it, or a page with a list of a
-    /// hundred would connect a hundred.
+    /// Whether a viewer is a reason to connect a camera, and takes a seat of it. Who asks for all cameras
+    /// gets what there is of one that is connected on demand: only its name is a reason, or a page with
+    /// a list of a hundred would connect a hundred.
+    fn is_demand(&self, viewer: usize, camera: &Camera) -> bool {
+        !camera.is_on_demand() || self.viewers[viewer].wants.names(camera.id())
+    }
+
+    /// One quality of a camera for a viewer.
     fn watch(&self, viewer: usize, camera: &Arc<Camera>, quality: Quality) -> Watch {
-        let is_asked_for = self.viewers[viewer].wants.names(camera.id());
-        if is_asked_for || camera.link().status().is_none() {
-            camera.watch(quality)
-        } else {
-            camera.glance(quality)
+        if self.is_demand(viewer, camera) { camera.watch(quality) } else { camera.glance(quality) }
+    }
+
+    /// As a camera has come to be connected in another way, to all who watch it.
+    pub(super) fn entitle_all(&mut self, id: &CameraId) {
+        let Some(known) = self.cameras.get(id) else { return };
+        let subscribed = known.feeds.iter().flat_map(|&(_, key)| &self.watched[key].subscriptions);
+        for subscription in subscribed.copied().collect::<Vec<_>>() {
+            self.entitle(subscription);
         }
+    }
+
+    /// Makes a subscription a reason to connect its camera, or none any more.
+    fn entitle(&mut self, key: usize) {
+        let Subscription { viewer, camera, showing, .. } = &self.subscriptions[key];
+        let (viewer, camera, quality) = (*viewer, camera.clone(), showing.watch.quality());
+        let is_demand = self.is_demand(viewer, &camera);
+        if is_demand == showing.watch.is_demand() {
+            return;
+        }
+        let seat = match is_demand.then(|| camera.seat()).transpose() {
+            Ok(seat) => seat,
+            Err(full) => return self.tell_full(viewer, camera.id(), full),
+        };
+        let watch = self.watch(viewer, &camera, quality);
+        let showing = &mut self.subscriptions[key].showing;
+        (showing.watch, showing._seat) = (watch, seat);
+    }
+
+    fn tell_full(&mut self, viewer: usize, camera: &CameraId, full: AtCapacity) {
+        let (code, message, camera) = (full.code(), full.to_string(), camera.as_str());
+        let told = ServerMessage::Error { code, message: &message, camera: Some(camera) };
+        self.text(viewer, messages::text(&told));
     }
 
     /// A viewer has shown a frame.
