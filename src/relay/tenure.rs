@@ -8,8 +8,8 @@ use std::{
 
 use futures_util::task::AtomicWaker;
 
-/// Shared by the camera and its producer. A `watch` would do, but is registered with and left again for
-/// every frame of a publisher, which is a tenth of what a frame costs.
+/// Shared by the camera and its producer. A `watch` would do, but would be registered with and left again
+/// for every frame of a publisher.
 #[derive(Debug, Default)]
 pub(super) struct Tenure {
     over: AtomicBool,

@@ -2,12 +2,24 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
+#[path = "free_port.rs"]
+mod free_port;
+
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     process::{Child, ChildStdin, Command, Stdio},
-    sync::{Arc, atomic::AtomicUsize, atomic::Ordering::Relaxed},
+    sync::{Arc, Condvar, Mutex, PoisonError, atomic::AtomicUsize, atomic::Ordering::Relaxed},
     time::Duration,
 };
+
+use free_port::free_port;
+
+/// Cameras that run at a time, unless a test needs more: each encodes 30 pictures a second, and with
+/// many of them a small machine would test nothing but its own patience.
+const AT_A_TIME: usize = 4;
+
+/// How many run.
+static RUNNING: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
 
 /// Ends with this handle, or with the test.
 pub struct RtspCamera {
@@ -21,10 +33,21 @@ pub struct RtspCamera {
 impl RtspCamera {
     /// With flags of `camera.py`. Panics with what to install where GStreamer is missing.
     pub fn start(flags: &[&str]) -> Self {
+        let (running, changed) = &RUNNING;
+        let guard = running.lock().unwrap_or_else(PoisonError::into_inner);
+        // A test that has one and needs another must not wait for ever for those that do the same.
+        let waited = changed.wait_timeout_while(guard, PATIENCE, |running| *running >= AT_A_TIME);
+        drop(waited);
+        Self::run(flags, free_port())
+    }
+
+    fn run(flags: &[&str], port: u16) -> Self {
+        *RUNNING.0.lock().unwrap_or_else(PoisonError::into_inner) += 1;
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/rtsp/camera.py");
         let mut child = Command::new("/usr/bin/python3")
             .arg(script)
             .args(flags)
+            .args(["--port", &port.to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -54,8 +77,7 @@ impl RtspCamera {
 
     /// The same on the port that another had.
     pub fn again(url: &str, flags: &[&str]) -> Self {
-        let port = url.split([':', '/']).nth(4).unwrap();
-        Self::start(&[flags, &["--port", port]].concat())
+        Self::run(flags, url.split([':', '/']).nth(4).unwrap().parse().unwrap())
     }
 
     /// RTSP connections now.
@@ -83,6 +105,8 @@ impl Drop for RtspCamera {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        *RUNNING.0.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        RUNNING.1.notify_one();
     }
 }
 

@@ -77,11 +77,7 @@ impl Rtsp {
         } else {
             // Media come from where the library is connected to, so it connects by itself, and bounds nothing.
             // Whether somebody is there is said more clearly by this.
-            // Not where it need not be: a camera may serve one at a time, and take this for another.
-            let addr = match pinned.addrs[..] {
-                [addr] if !dial.retry => addr,
-                _ => dial::tcp(dial, pinned).await?.1,
-            };
+            let (_, addr) = dial::tcp(dial, pinned).await?;
             (addr, Tunnel::default())
         };
         // The address in place of the name, so that the name is not looked up a second time.
