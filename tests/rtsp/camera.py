@@ -108,6 +108,11 @@ class Feed:
         threading.Thread(target=self.run, daemon=True).start()
 
     def run(self):
+        # A picture that came while the pipeline gets its base time would be stamped with the machine's uptime, and
+        # the sink would wait for as long with all that follow.
+        while self.source.current_state != Gst.State.PLAYING:
+            if self.ended.wait(0.005):
+                return
         started, number = time.monotonic(), 0
         while not self.ended.wait(max(0, started + number / self.camera.fps - time.monotonic())):
             number += 1
