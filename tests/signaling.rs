@@ -124,7 +124,10 @@ async fn publish(
     camera: &str,
 ) -> (Client, Arc<dyn DataChannel>) {
     let (mut client, offer) = Client::offer(Channel::FromServer, "127.0.0.1:0").await;
-    say(socket, json!({"type": "offer", "camera": camera, "sdp": offer, "name": "Door"})).await;
+    // What a busy machine has not sent within the usual 150 ms would be given up.
+    let patient = json!({"max_packet_life_time_ms": 5000});
+    let offer = json!({"type": "offer", "camera": camera, "sdp": offer, "name": "Door", "channel": patient});
+    say(socket, offer).await;
     let answer = hear_type(socket, "answer").await;
     assert_eq!(answer["camera"], camera);
     let sdp = answer["sdp"].as_str().expect("an answer has an SDP");
@@ -168,13 +171,16 @@ async fn frames_whole_and_in_parts_are_published_and_reported() {
     channel.send_text("no picture either").await.expect("sent");
     let fault = hear_type(&mut socket, "error").await;
     println!("{fault}");
-    let feedback = loop {
-        let feedback = hear_type(&mut socket, "feedback").await;
-        if feedback["refused"] == 2 {
-            break feedback;
+    // The channel is unordered: what was sent last may come first.
+    let mut feedback = Value::Null;
+    for _ in 0..10 {
+        feedback = hear_type(&mut socket, "feedback").await;
+        if feedback["received"] == 3 && feedback["refused"] == 2 {
+            break;
         }
-    };
-    assert_eq!((&feedback["received"], &feedback["camera"]), (&json!(3), &json!("door")));
+    }
+    let counts = (&feedback["received"], &feedback["refused"], &feedback["camera"]);
+    assert_eq!(counts, (&json!(3), &json!(2), &json!("door")));
     let camera = server.ingest.registry.get("door").expect("published");
     let newest = camera.latest().expect("a frame");
     assert_eq!(newest.jpeg(), &large[..]);

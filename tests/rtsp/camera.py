@@ -110,7 +110,8 @@ class Feed:
     def run(self):
         # A picture that came while the pipeline gets its base time would be stamped with the machine's uptime, and
         # the sink would wait for as long with all that follow.
-        while self.source.current_state != Gst.State.PLAYING:
+        waited_for = [source for source in (self.source, self.sound) if source]
+        while any(source.current_state != Gst.State.PLAYING for source in waited_for):
             if self.ended.wait(0.005):
                 return
         started, number = time.monotonic(), 0
