@@ -34,9 +34,16 @@ pub enum Door {
 /// Running publishers; they end when this is dropped.
 #[derive(Debug)]
 pub struct Publishers {
-    sent: Arc<AtomicU64>,
-    stop: Arc<AtomicBool>,
+    shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    sent: AtomicU64,
+    /// Connected, and sending nothing.
+    paused: AtomicBool,
+    stop: AtomicBool,
 }
 
 impl Publishers {
@@ -50,30 +57,47 @@ impl Publishers {
     ) -> io::Result<Self> {
         let sockets: Vec<TcpStream> =
             cameras.iter().map(|camera| connect(addr, camera, door)).collect::<io::Result<_>>()?;
-        let (sent, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+        let shared = Arc::new(Shared::default());
         let thread = thread::Builder::new().name("publishers".into()).spawn({
-            let (sent, stop) = (sent.clone(), stop.clone());
+            let shared = shared.clone();
             move || {
                 // A camera that breaks shows as frames that do not arrive.
                 if let Err(error) = sys::pin(sys::LOAD_CORE)
-                    .and_then(|()| publish(sockets, door, len, fps, &sent, &stop))
+                    .and_then(|()| publish(sockets, door, len, fps, &shared))
                 {
                     eprintln!("publishers: {error}");
                 }
             }
         })?;
-        Ok(Self { sent, stop, thread: Some(thread) })
+        Ok(Self { shared, thread: Some(thread) })
     }
 
     /// Frames sent since the start, of all cameras.
     pub fn sent(&self) -> u64 {
-        self.sent.load(Relaxed)
+        self.shared.sent.load(Relaxed)
+    }
+
+    /// Sends nothing until [`Self::resume`]; the connections stay.
+    pub fn pause(&self) {
+        self.shared.paused.store(true, Relaxed);
+    }
+
+    pub fn resume(&self) {
+        self.shared.paused.store(false, Relaxed);
+        self.wake();
+    }
+
+    fn wake(&self) {
+        if let Some(thread) = &self.thread {
+            thread.thread().unpark();
+        }
     }
 }
 
 impl Drop for Publishers {
     fn drop(&mut self) {
-        self.stop.store(true, Relaxed);
+        self.shared.stop.store(true, Relaxed);
+        self.wake();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -179,25 +203,29 @@ fn publish(
     door: Door,
     len: usize,
     fps: f64,
-    sent: &AtomicU64,
-    stop: &AtomicBool,
+    shared: &Shared,
 ) -> io::Result<()> {
     let mut ready = Ready::new(door, len);
     let slot = Duration::from_secs_f64(1.0 / fps / sockets.len() as f64);
-    let start = Instant::now();
+    let mut start = Instant::now();
     let mut junk = vec![0; 16 << 10];
     for turn in 0.. {
         if let Some(wait) = (start + slot * turn).checked_duration_since(Instant::now()) {
             thread::sleep(wait);
         }
-        if stop.load(Relaxed) {
+        while shared.paused.load(Relaxed) && !shared.stop.load(Relaxed) {
+            thread::park();
+            // What was not sent meanwhile is not made up for.
+            start = Instant::now().checked_sub(slot * turn).unwrap_or(start);
+        }
+        if shared.stop.load(Relaxed) {
             break;
         }
         let count = sockets.len();
         let (round, index) = (turn as usize / count, turn as usize % count);
         let socket = &mut sockets[index];
         socket.write_all(ready.stamp())?;
-        sent.fetch_add(1, Relaxed);
+        shared.sent.fetch_add(1, Relaxed);
         // What the server says is of no use here, but must not stand in its way.
         if round % 30 == 29 {
             socket.set_nonblocking(true)?;

@@ -11,11 +11,11 @@ use std::{
 
 use super::{
     Effort,
-    fanout::{FPS, FRAME},
-    turns::{self, Figures, Side},
+    fanout::FPS,
+    turns::{self, Figures, SETTLE, Side},
 };
 use crate::{
-    load::{Door, Publishers, median},
+    load::median,
     report::{Goal, Section, show},
     subject::Kind,
 };
@@ -54,7 +54,7 @@ pub fn run(effort: Effort) -> io::Result<Section> {
             Side::start(kind, &[], CASES[0], VIEWERS)?,
             Side::start(kind, &with, CASES[0], VIEWERS)?,
         ];
-        let turns = turns::compare(&sides, 2 * effort.seconds)?;
+        let turns = turns::compare(&sides, 2 * effort.seconds, SETTLE)?;
         let figures = [0, 1].map(|side| Figures::median(&turns[side]));
         eprintln!("round {round}: without and with {figures:.2?}");
         rounds.push(figures);
@@ -73,9 +73,9 @@ fn commands_of(
     cameras: usize,
     seconds: u64,
 ) -> io::Result<Commands> {
-    let Side { server, ids, load, .. } =
+    let Side { server, load, publishers } =
         Side::start(Kind::Framecast(1), options, cameras, VIEWERS)?;
-    let _publishers = Publishers::start(server.ingest, &ids, Door::WebSocket, FRAME, FPS)?;
+    publishers.resume();
     thread::sleep(WARM_UP);
     let counts = || -> io::Result<Commands> {
         let stats = server.stats()?;

@@ -6,7 +6,7 @@ use std::{io, thread, time::Duration};
 use super::{
     Effort,
     fanout::{FPS, FRAME},
-    turns::{self, Side},
+    turns::{self, SETTLE, Side},
 };
 use crate::{
     load::{Door, Habits, Publishers, Resumed, Viewers, median},
@@ -94,7 +94,7 @@ fn measure(kind: Kind, receive_buffer: Option<usize>) -> io::Result<Figures> {
     let [alone, beside] = [side()?, side()?];
     beside.load.add(beside.server.view, "/stream?cameras=cam-0", PAUSED, habits)?;
     beside.load.pause(STOPPERS);
-    let turns = turns::compare(&[alone, beside], TURNS)?;
+    let turns = turns::compare(&[alone, beside], TURNS, SETTLE)?;
     let [alone, beside] = [0, 1].map(|side| turns::Figures::median(&turns[side]));
     Ok(Figures { alone, beside, user, kernel, kernel_mean, resumed })
 }

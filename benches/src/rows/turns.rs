@@ -11,14 +11,14 @@ use crate::{
 };
 
 /// Until frames flow evenly again.
-const SETTLE: Duration = Duration::from_millis(500);
+pub const SETTLE: Duration = Duration::from_millis(500);
 const TURN: Duration = Duration::from_secs(1);
 
-/// A server with cameras that publish in turns; its viewers of group 0 are looked at.
+/// A server with cameras that send nothing until it is their turn; its viewers of group 0 are looked at.
 pub struct Side {
     pub server: Subject,
-    pub ids: Vec<String>,
     pub load: Viewers,
+    pub publishers: Publishers,
 }
 
 /// What a side did in one turn, or the medians of its turns.
@@ -61,16 +61,18 @@ impl Side {
             let path = format!("/stream?cameras={id}");
             load.add(server.view, &path, viewers, Habits::default())?;
         }
-        Ok(Self { server, ids, load })
+        let publishers = Publishers::start(server.ingest, &ids, Door::WebSocket, FRAME, FPS)?;
+        publishers.pause();
+        Ok(Self { server, load, publishers })
     }
 
-    fn turn(&self) -> io::Result<Figures> {
-        let door = Door::WebSocket;
-        let _publishers = Publishers::start(self.server.ingest, &self.ids, door, FRAME, FPS)?;
-        thread::sleep(SETTLE);
+    fn turn(&self, settle: Duration) -> io::Result<Figures> {
+        self.publishers.resume();
+        thread::sleep(settle);
         let before = self.server.cpu()?;
         let window = self.load.watch(TURN);
         let cpu = (self.server.cpu()? - before).as_secs_f64();
+        self.publishers.pause();
         let due = window.viewers as f64 * FPS * TURN.as_secs_f64();
         Ok(Figures {
             delivered: window.frames as f64 / due,
@@ -83,12 +85,13 @@ impl Side {
     }
 }
 
-/// Gives each side so many turns, after one that is not counted; answers with each side's.
-pub fn compare(sides: &[Side], turns: u64) -> io::Result<Vec<Vec<Figures>>> {
+/// Gives each side so many turns, after one that is not counted; answers with each side's. Before each is
+/// measured, frames flow for `settle`.
+pub fn compare(sides: &[Side], turns: u64, settle: Duration) -> io::Result<Vec<Vec<Figures>>> {
     let mut all = vec![Vec::new(); sides.len()];
     for turn in 0..=turns {
         for (side, all) in sides.iter().zip(&mut all) {
-            let figures = side.turn()?;
+            let figures = side.turn(settle)?;
             if turn > 0 {
                 all.push(figures);
             }
