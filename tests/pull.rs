@@ -348,7 +348,7 @@ async fn a_camera_that_says_nothing_is_offline_and_why_from_the_moment_it_is_set
     let ask = async |n: u64| {
         let id = format!("door-{n}");
         let source = object!({"type": "rtsp", "url": format!("rtsp://{at}/")});
-        let body = object!({"id": id, "source": source, "on_demand": n % 2 == 0});
+        let body = object!({"id": id, "source": source, "on_demand": n.is_multiple_of(2)});
         let url = format!("http://{}/api/cameras", relay.view);
         assert_eq!(post(&url, "", body.to_string()).await.status(), 201);
         // Some are being connected already, some are connected for this.
