@@ -233,6 +233,61 @@ async fn the_fingerprint_of_a_certificate_stays_with_its_address() {
 }
 
 #[tokio::test]
+async fn an_encrypted_source_brings_its_media_over_tcp_only() {
+    let (dir, server) = fresh();
+    let url = "rtsps://192.0.2.7/live";
+    let only = "rtsp_transport must be \"tcp\" for rtsps:// addresses";
+    let encrypted = json!({"id": "door", "source": {"type": "rtsp", "url": url}});
+    let mut udp = encrypted.clone();
+    udp["rtsp_transport"] = "udp".into();
+    for path in ["/api/cameras", "/api/camera-test"] {
+        let refused = server.tell("POST", path, &udp).await;
+        assert_eq!(refused.error(), (400, "bad_request"), "{path}");
+        assert!(refused.message().starts_with(only), "{path}: {}", refused.message());
+    }
+    assert_eq!(server.configured().await, Vec::<Value>::new());
+
+    // Each half of it, when the other is there.
+    assert_eq!(server.tell("POST", "/api/cameras", &encrypted).await.status, 201);
+    let halves = [
+        ("PATCH", "/api/cameras/door", json!({"rtsp_transport": "udp"})),
+        ("PATCH", "/api/cameras/gate", json!({"source": {"url": url}})),
+        ("POST", "/cameras/provision", json!({"camera_id": "gate", "rtsp_url": url})),
+    ];
+    let plain = json!({"type": "rtsp", "url": "rtsp://192.0.2.7/live"});
+    let gate = json!({"id": "gate", "source": plain, "rtsp_transport": "udp"});
+    assert_eq!(server.tell("POST", "/api/cameras", &gate).await.status, 201);
+    let before = server.configured().await;
+    for (method, path, body) in halves {
+        let refused = server.tell(method, path, &body).await;
+        assert_eq!(refused.error(), (400, "bad_request"), "{body}");
+        assert!(refused.message().starts_with(only), "{body}: {}", refused.message());
+    }
+    assert_eq!(server.configured().await, before);
+    let both = json!({"source": {"url": url}, "rtsp_transport": "tcp"});
+    assert_eq!(server.tell("PATCH", "/api/cameras/gate", &both).await.status, 200);
+    // JPEGs over HTTP do not ask for it.
+    let web = json!({"type": "mjpeg", "url": "https://192.0.2.7/"});
+    let web = json!({"id": "web", "source": web, "rtsp_transport": "udp"});
+    assert_eq!(server.tell("POST", "/api/cameras", &web).await.status, 201);
+
+    // One that was set up when it could be is refused when it connects, and otherwise like any other.
+    let mut server = server;
+    server.process.signal("TERM");
+    assert_eq!(server.process.ended().0, Some(0));
+    let file = rusqlite::Connection::open(dir.path().join("catalog.db")).unwrap();
+    let change = "UPDATE camera SET rtsp_transport = 'udp' WHERE id = 'door'";
+    assert_eq!(file.execute(change, []).unwrap(), 1);
+    drop(file);
+    let server = CatalogServer::start(dir.path(), &[]);
+    let named = server.tell("PATCH", "/api/cameras/door", &json!({"name": "Door"})).await;
+    assert_eq!((named.status, &named.json["rtsp_transport"]), (200, &json!("udp")));
+    let tried = server.tell("POST", "/api/cameras/door/test", &json!({})).await;
+    assert_eq!(tried.json["error"]["code"], "unsupported", "{}", tried.text);
+    assert!(tried.text.contains("set rtsp_transport to tcp"), "{}", tried.text);
+}
+
+#[tokio::test]
 async fn what_cannot_be_is_refused_by_name_and_changes_nothing() {
     let (_dir, server) = fresh();
     server.tell("POST", "/api/cameras", &door()).await;

@@ -1,9 +1,14 @@
-//! The `publish` command against a scripted server: what it sends, and how it takes what it is told.
+//! The `publish` command against a scripted server: what it sends, and how it takes what it is told; and
+//! how it ends against a real one.
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/binary.rs"]
+mod binary;
+
 use std::{sync::Arc, time::Duration};
 
+use binary::{FREE, Server, framecast, output};
 use clap::{Args as _, FromArgMatches as _};
 use framecast::{
     publish::{self, Options, PublishError},
@@ -206,4 +211,50 @@ async fn a_folder_is_published_once_and_then_the_command_ends() {
     }
     assert!((2..=3).contains(&frames), "{frames}");
     timeout(PATIENCE, running).await.unwrap().unwrap().unwrap();
+}
+
+#[test]
+fn pictures_that_the_server_refuses_are_told_and_if_there_are_no_others_it_is_a_failure() {
+    let mut command = framecast(&["--max-frame-bytes", "100000"]);
+    command.args(FREE);
+    let server = Server::start(command);
+    let to = format!("http://{}", server.addr("framecast capture page  "));
+    let dir = tempfile::tempdir().unwrap();
+    let put = |name: &str, bytes: &[u8]| std::fs::write(dir.path().join(name), bytes).unwrap();
+    let publish = || {
+        let folder = dir.path().to_str().unwrap();
+        let args = ["publish", "door", "--to", &to, "--folder", folder, "--fps", "10"];
+        let (code, _, said) = output(framecast(&args));
+        let last = said.lines().last().unwrap_or_default().to_owned();
+        (code, last, said)
+    };
+    put("1.jpg", b"no picture");
+    put("2.jpg", b"no picture either");
+    let (code, last, said) = publish();
+    let all = "error: all pictures of camera door were refused (2), the last one so: ";
+    assert!(
+        code == Some(1) && last.starts_with(all) && last.ends_with(" (not_jpeg)"),
+        "{code:?} {said}"
+    );
+
+    put("3.jpg", &jpeg::skeleton(64, 48, 500, 1));
+    let (code, last, said) = publish();
+    let some = "door: 2 of 3 pictures were refused, the last one so: ";
+    assert!(
+        code == Some(0) && last.starts_with(some) && last.ends_with(" (not_jpeg)"),
+        "{code:?} {said}"
+    );
+
+    for name in ["1.jpg", "2.jpg"] {
+        std::fs::remove_file(dir.path().join(name)).unwrap();
+    }
+    let (code, _, said) = publish();
+    assert_eq!((code, said.as_str()), (Some(0), ""));
+
+    // Over the limit that the server names, it is not even sent.
+    put("3.jpg", &jpeg::skeleton(64, 48, 100_001, 1));
+    let (code, last, said) = publish();
+    let left_out =
+        "all pictures of camera door were refused (1), the last one so: a picture of 100001 bytes";
+    assert!(code == Some(1) && last.contains(left_out), "{code:?} {said}");
 }

@@ -69,6 +69,13 @@ impl Publisher {
         next.await.expect("a message in 10 s").unwrap().unwrap()
     }
 
+    async fn feedback(&mut self) -> Value {
+        let Message::Text(text) = self.message().await else { panic!("no text") };
+        let value: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(value["type"], "feedback");
+        value
+    }
+
     /// The next text that is no feedback.
     async fn text(&mut self) -> Value {
         loop {
@@ -122,12 +129,15 @@ async fn whole_jpegs_and_parts_become_frames() {
     assert_eq!((&pong["type"], &pong["t"]), (&json!("pong"), &json!(12.5)));
     assert!(pong["server_us"].as_u64().unwrap() > 1_700_000_000_000_000);
 
-    let Message::Text(feedback) = publisher.message().await else { panic!() };
-    let feedback: Value = serde_json::from_str(&feedback).unwrap();
-    assert_eq!(feedback["type"], "feedback");
+    let feedback = publisher.feedback().await;
     assert_eq!((&feedback["received"], &feedback["refused"]), (&json!(2), &json!(0)));
 
+    // The last figures do not wait until they would be due.
+    publisher.binary(b"no picture".to_vec()).await;
+    assert_eq!(publisher.error().await, "not_jpeg");
     publisher.0.send(Message::text(r#"{"type":"bye"}"#)).await.unwrap();
+    let feedback = publisher.feedback().await;
+    assert_eq!((&feedback["received"], &feedback["refused"]), (&json!(2), &json!(1)));
     assert_eq!(publisher.close_code().await, 1000);
     let snapshot = camera.snapshot();
     assert_eq!(snapshot.reason.as_deref(), Some("publisher stopped"));

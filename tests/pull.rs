@@ -334,6 +334,41 @@ async fn a_stream_can_be_started_with_another_path_and_stopped() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_camera_that_says_nothing_is_offline_and_why_from_the_moment_it_is_set_up() {
+    let relay = relay().await;
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = silent.local_addr().unwrap();
+    tokio::spawn(async move {
+        let mut held = Vec::new();
+        loop {
+            held.push(silent.accept().await.unwrap());
+        }
+    });
+    let asked = Instant::now();
+    let ask = async |n: u64| {
+        let id = format!("door-{n}");
+        let source = object!({"type": "rtsp", "url": format!("rtsp://{at}/")});
+        let body = object!({"id": id, "source": source, "on_demand": n.is_multiple_of(2)});
+        let url = format!("http://{}/api/cameras", relay.view);
+        assert_eq!(post(&url, "", body.to_string()).await.status(), 201);
+        // Some are being connected already, some are connected for this.
+        tokio::time::sleep(Duration::from_millis(100 * (n / 2))).await;
+        let answer = relay.get(&format!("/api/cameras/{id}/frame.jpg")).await;
+        let status = answer.status().as_u16();
+        let answer = json(answer).await;
+        assert_eq!((status, &answer["error"]["code"]), (503, &"camera_offline".into()), "{id}");
+        let message = answer["error"]["message"].as_str().unwrap();
+        let offline = format!("camera {id} is offline: {at} does not answer");
+        assert!(message.starts_with(&offline), "{message}");
+    };
+    tokio::join!(ask(0), ask(1), ask(2), ask(3), ask(4));
+    let took = asked.elapsed().as_secs_f64();
+    assert!((9.5..14.0).contains(&took), "{took} s");
+    let kept = relay.get("/api/cameras/door-1/frame.jpg?stored=true").await;
+    assert_eq!(error(kept).await, (404, "not_in_cache".to_owned()), "nothing is waited for");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_start_while_it_waits_to_try_again_tries_at_once() {
     let relay = relay().await;
     let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

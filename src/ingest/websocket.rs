@@ -146,7 +146,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
                 self.talk.say(self.ingest.pong(&t));
                 Ok(())
             }
-            Ok(FromPublisher::Bye) => Err(End::bye()),
+            Ok(FromPublisher::Bye) => {
+                let figures = self.figures();
+                self.talk.say(figures);
+                Err(End::bye())
+            }
             Ok(FromPublisher::Offer(_) | FromPublisher::Candidate { .. }) => {
                 self.misplaced("WebRTC is set up on /signal; this socket takes frames".into())
             }
@@ -173,9 +177,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
     }
 
     fn feedback(&mut self) {
+        let figures = self.figures();
+        self.talk.mention(figures);
+    }
+
+    fn figures(&mut self) -> String {
         let figures = self.sink.feedback();
         let camera = self.sink.claim().camera().as_str();
-        self.talk.mention(ToPublisher::Feedback { camera, figures: &figures }.to_json());
+        ToPublisher::Feedback { camera, figures: &figures }.to_json()
     }
 
     fn ended(&self, ended: Ended) -> End {

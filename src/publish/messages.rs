@@ -10,7 +10,7 @@ pub(super) enum FromServer {
     Hello {
         max_frame_bytes: usize,
     },
-    /// Once a second.
+    /// Once a second, and after a goodbye.
     Feedback(Feedback),
     Pong {
         t: u64,
@@ -28,9 +28,11 @@ pub(super) enum FromServer {
     Other,
 }
 
-/// What the server got.
+/// What the server got of this connection.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub(super) struct Feedback {
+    #[serde(default)]
+    pub received: u64,
     pub received_fps: f64,
     pub lost: u64,
     pub refused: u64,
@@ -68,6 +70,6 @@ mod tests {
         let feedback = r#"{"type":"feedback","camera":"a","received":3,"received_fps":29.5,
             "lost":1,"refused":0,"duplicates":2,"bytes_per_s":5,"age_ms":null}"#;
         let FromServer::Feedback(feedback) = read(feedback) else { panic!("no feedback") };
-        assert_eq!((feedback.received_fps, feedback.lost, feedback.age_ms), (29.5, 1, None));
+        assert_eq!((feedback.received, feedback.lost, feedback.age_ms), (3, 1, None));
     }
 }

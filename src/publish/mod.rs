@@ -88,25 +88,39 @@ pub enum PublishError {
         /// The server's words.
         reason: String,
     },
+    /// It had them one by one, and not one was good.
+    #[error("all pictures of camera {camera} were refused ({refused}), the last one so: {why}")]
+    AllRefused {
+        /// As given.
+        camera: String,
+        /// How many.
+        refused: u64,
+        /// The server's words and code.
+        why: String,
+    },
     /// Somebody else publishes the camera now. Taking it back would only start a tug of war.
     #[error("{0}")]
     Replaced(String),
 }
 
 /// Publishes until the source ends, `stop` is cancelled, or the server refuses for good. Connects
-/// again when the connection is lost.
+/// again when the connection is lost. Pictures that were refused are told at the end; when there were no
+/// others, as an error.
 pub async fn run(options: Options, stop: CancellationToken) -> Result<(), PublishError> {
     let mut source = Source::start(&options)?;
     let mut report = Report::new(&options.camera);
     let mut failures = 0;
     loop {
         let began = Instant::now();
-        let reason = match session::run(&options, &mut source, &mut report, &stop).await {
+        let end = session::run(&options, &mut source, &mut report, &stop).await;
+        report.disconnected();
+        let reason = match end {
             End::Finished => {
                 report.line();
-                return Ok(source.outcome()?);
+                source.outcome()?;
+                return sum_up(&mut report);
             }
-            End::Stopped => return Ok(()),
+            End::Stopped => return sum_up(&mut report),
             End::Replaced(message) => return Err(PublishError::Replaced(message)),
             End::Refused(reason) => {
                 return Err(PublishError::Refused { camera: options.camera, reason });
@@ -120,9 +134,16 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), Publis
         failures += 1;
         report.complain(&format!("{reason}; connecting again in {:.1} s", wait.as_secs_f64()));
         if timeout(wait, stop.cancelled()).await.is_ok() {
-            return Ok(());
+            return sum_up(&mut report);
         }
     }
+}
+
+fn sum_up(report: &mut Report) -> Result<(), PublishError> {
+    if let Some(refused) = report.verdict()? {
+        report.complain(&refused);
+    }
+    Ok(())
 }
 
 /// Drawn from the upper half below a bound that doubles, so that the publishers of a restarted

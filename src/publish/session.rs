@@ -70,7 +70,7 @@ pub(super) async fn run(
         link,
         report,
         clock: ServerClock::default(),
-        max_frame_bytes: usize::MAX,
+        max_frame_bytes: None,
         seq: 0,
         last_index: 0,
         refusal: None,
@@ -89,7 +89,9 @@ struct Session<'a> {
     link: Link,
     report: &'a mut Report,
     clock: ServerClock,
-    max_frame_bytes: usize,
+    /// `None` before the server's hello. No picture goes out before it: one over the limit would end the
+    /// connection.
+    max_frame_bytes: Option<usize>,
     seq: u64,
     last_index: u64,
     /// What the server complained of last.
@@ -117,7 +119,7 @@ impl Session<'_> {
                     heard_at = Instant::now();
                     self.take(message)?;
                 }
-                changed = source.newest.changed() => {
+                changed = source.newest.changed(), if self.max_frame_bytes.is_some() => {
                     if changed.is_err() {
                         return Ok(End::Finished);
                     }
@@ -145,9 +147,8 @@ impl Session<'_> {
         }
         self.last_index = picture.index;
         let len = picture.jpeg.len();
-        if len > self.max_frame_bytes {
-            let limit = self.max_frame_bytes;
-            self.report.complain(&format!(
+        if let Some(limit) = self.max_frame_bytes.filter(|limit| len > *limit) {
+            self.report.left_out(format!(
                 "a picture of {len} bytes is over the server's limit of {limit}: left out; lower \
                  its size or quality, or raise --max-frame-bytes there"
             ));
@@ -197,12 +198,15 @@ impl Session<'_> {
             None => return Err(End::Lost("the server closed the connection".into())),
         };
         match serde_json::from_str(&text) {
-            Ok(FromServer::Hello { max_frame_bytes }) => self.max_frame_bytes = max_frame_bytes,
+            Ok(FromServer::Hello { max_frame_bytes }) => {
+                self.max_frame_bytes = Some(max_frame_bytes);
+            }
             Ok(FromServer::Pong { t, server_us }) => self.clock.sample(t, server_us, local_us()),
             Ok(FromServer::Feedback(feedback)) => self.report.feedback(feedback),
             Ok(FromServer::Replaced { message }) => return Err(End::Replaced(message)),
             Ok(FromServer::Error { code, message }) => {
                 self.report.complain(&format!("the server says: {message} ({code})"));
+                self.report.refused(format!("{message} ({code})"));
                 self.refusal = Some(message);
             }
             Ok(FromServer::Other) => {}
@@ -226,13 +230,17 @@ impl Session<'_> {
         }
     }
 
-    /// Says goodbye, so that the camera goes offline at once.
+    /// Says goodbye, so that the camera goes offline at once, and hears what became of the last pictures.
     async fn leave(&mut self) {
         let goodbye = async {
             let bye = json!({"type": "bye"}).to_string();
             self.link.send(Message::text(bye)).await?;
             self.link.close(None).await?;
-            while let Some(Ok(_)) = self.link.next().await {}
+            while let Some(message) = self.link.next().await {
+                if self.take(Some(message)).is_err() {
+                    break;
+                }
+            }
             Ok::<_, tungstenite::Error>(())
         };
         let _ = timeout(CLOSE_TIMEOUT, goodbye).await;

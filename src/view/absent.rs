@@ -18,12 +18,17 @@ pub(super) fn no_video(camera: &Camera) -> ApiError {
 /// It is not there, or nothing to show has come.
 pub(super) fn offline(camera: &Camera) -> ApiError {
     let id = camera.id();
-    let failure = camera.link().status().and_then(|link| link.last_error);
+    let link = camera.link().status();
+    let is_connecting = link.as_ref().is_some_and(|link| link.state == LinkState::Connecting);
+    let failure = link.and_then(|link| link.last_error);
     let message = match (camera.presence(), failure) {
         (Presence::Online { .. }, _) => {
             format!("camera {id} is connected, but has sent nothing to show yet; try again")
         }
         (Presence::Offline { .. }, Some(failure)) => format!("camera {id} is offline: {failure}"),
+        (Presence::Offline { .. }, None) if is_connecting => {
+            format!("camera {id} is still being connected; try again in a moment")
+        }
         (Presence::Offline { reason, .. }, None) => format!("camera {id} is offline: {reason}"),
     };
     ApiError::new("camera_offline", message)

@@ -198,7 +198,11 @@ pub(super) async fn frame(
                     return Ok(StatusCode::NO_CONTENT.into_response());
                 }
             }
-            let newest = camera.latest().ok_or_else(|| no_frame_yet(&camera))?;
+            let newest = camera.latest().ok_or_else(|| {
+                let connected =
+                    if query.stored { None } else { links::nothing_yet(&rest, &camera) };
+                connected.unwrap_or_else(|| no_frame_yet(&camera))
+            })?;
             (Frame::clone(&newest), camera.age().unwrap_or_default())
         }
     };

@@ -30,7 +30,7 @@ pub struct CameraPatch {
     on_demand: Option<bool>,
     /// Most viewers at a time; 0, the default, is no limit.
     max_viewers: Option<u32>,
-    /// `tcp`, the default, or `udp`.
+    /// `tcp`, the default, or `udp`; for `rtsps://` only `tcp`.
     rtsp_transport: Option<String>,
     /// Pictures a second made of video, 0.1 to 60. Default 5.
     jpeg_fps: Option<f64>,

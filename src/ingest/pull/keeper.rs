@@ -78,6 +78,7 @@ impl Pull {
             backoff: Backoff::default(),
             lines: Seldom::new(2, LINES),
         };
+        keeper.report(LinkState::Standby);
         let stopped = stop.clone();
         let task = lifetime.tasks.spawn(async move {
             let shutdown = keeper.sink.registry.clone();

@@ -153,7 +153,7 @@ pub(super) fn of_tls(error: &TlsError, url: &SourceUrl) -> Failure {
     Failure { fingerprint: Some(shown), ..Failure::new("untrusted", message) }
 }
 
-/// RTP would go beside the encrypted connection.
+/// RTP would go beside the encrypted connection. Set-up refuses this; a catalog of before may have it.
 pub(super) fn no_tls_over_udp() -> Failure {
     Failure::new(
         "unsupported",

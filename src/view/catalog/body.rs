@@ -72,13 +72,18 @@ pub(super) fn settings(
     }
     let words = "\"tcp\" or \"udp\"";
     let rtsp_transport = fields.word("rtsp_transport", words, RtspTransport::of)?;
+    let rtsp_transport = rtsp_transport.or(old.rtsp_transport, default.rtsp_transport);
+    // A change of something else is none of the two's business.
+    if told("source") || told("rtsp_transport") {
+        carried(&new_source, rtsp_transport)?;
+    }
     Ok(Settings {
         name: optional(fields.line("name")?, old.name),
         location: optional(fields.line("location")?, old.location),
         source: new_source,
         on_demand: fields.boolean("on_demand")?.or(old.on_demand, default.on_demand),
         max_viewers: fields.integer("max_viewers", 0..=MAX_VIEWERS)?.or(old.max_viewers, 0),
-        rtsp_transport: rtsp_transport.or(old.rtsp_transport, default.rtsp_transport),
+        rtsp_transport,
         jpeg_fps: fields.number("jpeg_fps", 0.1..=60.0)?.or(old.jpeg_fps, DEFAULT_JPEG_FPS),
         substream,
     })
@@ -99,6 +104,7 @@ pub(super) fn provisioned(
     address.fingerprint = same.and_then(|old| old.fingerprint);
     admitted(&address, guard)?;
     let source = Source::Rtsp(address);
+    carried(&source, old.rtsp_transport)?;
     let substream = substream(Given::Absent, old.substream, &source)?;
     Ok(Settings { name: optional(name, old.name), source, substream, ..old })
 }
@@ -115,6 +121,19 @@ fn admitted(address: &Address, guard: &Guard) -> Result<(), ApiError> {
     let refused =
         |error: crate::net::guard::Refused| ApiError::new("refused_source", error.to_string());
     guard.admits(&address.url).map_err(refused)
+}
+
+/// Whether the media of the source can come in this way.
+fn carried(source: &Source, transport: RtspTransport) -> Result<(), ApiError> {
+    match source {
+        Source::Rtsp(address) if address.url.scheme.is_tls() && transport == RtspTransport::Udp => {
+            Err(bad(
+                "rtsp_transport must be \"tcp\" for rtsps:// addresses: their media come inside the \
+                     encrypted connection",
+            ))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn of_scheme(scheme: Scheme, rtsp: bool, field: &str) -> Result<(), ApiError> {

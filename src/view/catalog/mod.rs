@@ -45,7 +45,7 @@ pub struct Setup {
 }
 
 impl Setup {
-    fn catalog(&self) -> Result<&Catalog, ApiError> {
+    pub(super) fn catalog(&self) -> Result<&Catalog, ApiError> {
         let none = || ApiError::new("catalog_failed", "this server keeps no camera catalog");
         self.catalog.as_ref().ok_or_else(none)
     }

@@ -1,20 +1,21 @@
 //! Cameras that the server connects to: starting and stopping them, how the connection is, and trying a
 //! source out.
 //!
-//! Belongs here: the routes, and waiting for a camera that has to be connected first. Does not:
+//! Belongs here: the routes, and in [`fresh`] waiting for a camera that has to be connected first. Does not:
 //! connecting, which the relay is asked for.
 
 mod answers;
+mod fresh;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use axum::{Json, extract::State};
 use serde_json::{Map, Value};
 
 pub(super) use answers::{StreamHealth, StreamStatus, Trial};
+pub(super) use fresh::{fresh, has_pictures, nothing_yet, seat};
 
 use super::{
-    absent,
     answers::ErrorAnswer,
     catalog::{Manager, stream_overrides, trial_settings},
     requests::{StreamStart, TrialRequest},
@@ -22,23 +23,18 @@ use super::{
 };
 use crate::{
     net::{ApiError, Id, MaybeJsonObject},
-    relay::{Camera, Codec, LinkState, LinkStatus, Presence, Wish},
+    relay::{Camera, LinkState, LinkStatus, Wish},
 };
 
-/// How long a camera that is not connected is waited for.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a camera that is not connected is waited for: the 10 s that an attempt has, and a little, so that
+/// what the attempt says of itself is there.
+const PATIENCE: Duration = Duration::from_millis(10_500);
 /// How long a connection that is to be made anew takes to end; longer, and nothing has changed.
 const LEAVING: Duration = Duration::from_secs(1);
-/// Between two looks for a picture that came again.
-const LOOK: Duration = Duration::from_millis(100);
-
-/// A picture that is younger needs no newer one.
-const FRESH: Duration = Duration::from_secs(2);
-
 /// Connect a camera.
 ///
 /// Now, and until it is stopped or the server ends, whoever watches. Answers when the first picture is
-/// there, or why not, after 10 s at most. Port, path and login in the body are used in place of the
+/// there, or why not, after 10.5 s at most. Port, path and login in the body are used in place of the
 /// configured ones until the stream is stopped; the configured password goes to no other port or user.
 #[utoipa::path(
     post,
@@ -228,80 +224,4 @@ fn not_pulled() -> ApiError {
 
 fn pulled(camera: &Camera) -> Result<LinkStatus, ApiError> {
     camera.link().status().ok_or_else(not_pulled)
-}
-
-/// Refuses pictures of a camera that is known to have none.
-pub(super) fn has_pictures(camera: &Camera) -> Result<(), ApiError> {
-    let id = camera.id();
-    let message = match camera.video_format().map(|format| format.video.codec) {
-        Some(Codec::H265) => format!(
-            "camera {id} sends H.265, of which no JPEG is made; watch it over HLS, or set the camera to H.264"
-        ),
-        Some(Codec::H264) if !cfg!(feature = "openh264") => format!(
-            "camera {id} sends H.264, of which this server makes no JPEG, as it was built without the \
-             feature openh264; watch it over HLS or WebRTC"
-        ),
-        _ => return Ok(()),
-    };
-    Err(ApiError::new("unsupported_codec", message))
-}
-
-/// For a camera that has to be connected to: makes it so that its newest picture is one of now. Who
-/// waits counts as a viewer, and takes a seat.
-pub(super) async fn fresh(rest: &Rest, camera: &Arc<Camera>) -> Result<(), ApiError> {
-    let Some(before) = camera.link().status() else { return Ok(()) };
-    has_pictures(camera)?;
-    let online = matches!(camera.presence(), Presence::Online { .. });
-    if online && camera.age().is_some_and(|age| age < FRESH) {
-        return Ok(());
-    }
-    let _seat = seat(camera)?;
-    let _viewing = camera.viewing();
-    let mut pictures = camera.consumer();
-    pictures.skip_to(camera.latest().map_or(0, |newest| newest.seq));
-    let mut link = camera.link().watch();
-    let failed = async {
-        loop {
-            let now = link.borrow_and_update().clone();
-            if now
-                .as_ref()
-                .is_none_or(|now| now.state == LinkState::Stopped || now.failures > before.failures)
-            {
-                return;
-            }
-            let streams = now.is_some_and(|now| now.state == LinkState::Streaming);
-            if streams && has_pictures(camera).is_err() {
-                return;
-            }
-            if link.changed().await.is_err() {
-                return;
-            }
-        }
-    };
-    // The same bytes as the newest that is kept, such as of a privacy mask, are no new frame.
-    let clock = rest.view.registry.clock();
-    let begun = clock.now();
-    let same = async {
-        loop {
-            tokio::time::sleep(LOOK).await;
-            let is_online = matches!(camera.presence(), Presence::Online { .. });
-            if is_online && camera.age().is_some_and(|age| age < clock.now() - begun) {
-                return;
-            }
-        }
-    };
-    tokio::select! {
-        next = pictures.next() => if next.is_some() { return Ok(()) },
-        () = same => return Ok(()),
-        () = failed => {}
-        () = tokio::time::sleep(PATIENCE) => {}
-        () = rest.shutdown.cancelled() => return Err(Rest::draining()),
-    }
-    has_pictures(camera)?;
-    Err(absent::offline(camera))
-}
-
-/// One of the viewers that a camera may have.
-pub(super) fn seat(camera: &Camera) -> Result<crate::relay::Seat, ApiError> {
-    camera.seat().map_err(|error| ApiError::new(error.code(), error.to_string()))
 }
