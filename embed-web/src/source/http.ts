@@ -4,6 +4,7 @@
 import type { ServerClock } from "@framecast/shared/clock";
 import { localNowUs } from "@framecast/shared/clock";
 import { Releases } from "@framecast/shared/releases";
+import { smoothWidth } from "@framecast/shared/smooth-width";
 import { parseMessage } from "@framecast/shared/wire/json";
 import { readPresence, type Ending, type Source, type SourceEvents, type Wish } from "./source.ts";
 
@@ -51,8 +52,8 @@ export abstract class HttpSource implements Source {
 
   /** For a request that gives pictures. */
   protected get sized(): Record<string, string | number> {
-    const { size } = this.wish;
-    return typeof size === "number" ? { width: size } : { quality: size };
+    const { size, maxFps } = this.wish;
+    return typeof size === "number" ? { width: smoothWidth(size, maxFps) } : { quality: size };
   }
 
   /** Ends the source where the work fails. */

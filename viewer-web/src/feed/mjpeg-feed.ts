@@ -92,7 +92,7 @@ export class MjpegFeed implements Feed {
     const stalled = setTimeout(() => this.#http.down("Something on the way to the server holds its pictures back.", "stalled"), STALLED_MS);
     abort.signal.addEventListener("abort", () => clearTimeout(stalled));
     this.#http.releases.add(() => abort.abort());
-    const query = { ...sized(width), ...(fps === undefined ? {} : { max_fps: String(fps) }) };
+    const query = { ...sized(width, fps), ...(fps === undefined ? {} : { max_fps: String(fps) }) };
     this.#read(camera, query, abort.signal, () => clearTimeout(stalled))
       .catch(() => undefined)
       .finally(() => {

@@ -1,6 +1,7 @@
 // Pictures one by one, by long polls, several cameras at a time in turn. docs/protocol.md, "REST".
 
 import { localNowUs, type ServerClock } from "@framecast/shared/clock";
+import { smoothWidth } from "@framecast/shared/smooth-width";
 import type { FrameMessage } from "@framecast/shared/wire/frame";
 import type { Http } from "./http.ts";
 
@@ -116,7 +117,7 @@ export class Polls {
   }
 }
 
-/** The query for pictures as wide as they are shown. */
-export function sized(width: number): { width?: string } {
-  return width > 0 ? { width: String(width) } : {};
+/** The query for pictures as wide as they are shown, with as many frames a second as are of use. */
+export function sized(width: number, fps?: number): { width?: string } {
+  return width > 0 ? { width: String(smoothWidth(width, fps)) } : {};
 }
