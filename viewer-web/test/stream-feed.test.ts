@@ -47,7 +47,7 @@ describe("StreamFeed", () => {
   function open(onUp: (feed: () => StreamFeed) => void = () => undefined): { feed: StreamFeed; socket: FakeSocket; subscriptions: () => unknown[] } {
     const none = (): void => undefined;
     const feed: StreamFeed = new StreamFeed(new ServerClock(), {
-      onCameras: none, onCamera: none, onGone: none, onFrame: none, onServed: none, onDown: none,
+      onCameras: none, onCamera: none, onGone: none, onFrame: none, onRefused: none, onServed: none, onDown: none,
       onUp: () => onUp(() => feed),
     });
     const socket = FakeSocket.newest;
