@@ -8,10 +8,10 @@ import { useEffect, useRef } from "preact/hooks";
 import type { Camera } from "../camera.ts";
 import type { Wall } from "../wall.ts";
 import type { PlayState } from "../video/player.ts";
-import { usePlay } from "../video/use-play.ts";
+import { useNoSound, usePlay } from "../video/use-play.ts";
 import type { Sight } from "./sight.ts";
 import { TileTools } from "./tile-tools.tsx";
-import { describeBadge, describeOffline, describePlay, describeQuality, describeRefusal, describeWaiting } from "./wording.ts";
+import { describeBadge, describeNoSound, describeOffline, describePlay, describeQuality, describeRefusal, describeWaiting } from "./wording.ts";
 
 export interface TileProps {
   camera: Camera;
@@ -94,6 +94,7 @@ export function Tile(props: TileProps): JSX.Element {
           </span>
         )}
         <Overlay camera={camera} wall={wall} connected={connected} state={state} />
+        <NoSound camera={camera} />
         <TileTools {...props} />
       </div>
       <div class="tile-caption">
@@ -121,6 +122,16 @@ function Badge({ camera }: { camera: Camera }): JSX.Element {
     <span class="tile-badge figure" data-tone={tone} data-testid="badge">
       {text}
     </span>
+  );
+}
+
+/** For a while after sound was asked for in vain; the picture goes on. */
+function NoSound({ camera }: { camera: Camera }): JSX.Element | null {
+  const reason = useNoSound(camera);
+  return reason === undefined ? null : (
+    <p class="tile-note" role="status" data-testid="no-sound">
+      {describeNoSound(reason)}
+    </p>
   );
 }
 

@@ -69,6 +69,12 @@ function withoutAdvice(reason: string): string {
   return sentence(reason.replace(/;? *try again later\.?$/i, ""));
 }
 
+/** Why a camera whose sound was asked for is not heard. */
+export function describeNoSound(reason: string): string {
+  const taken = /at capacity/i.test(reason);
+  return `No sound: ${taken ? "it comes on a connection of its own, and all seats of this camera are taken." : reason}`;
+}
+
 /** What stands on the picture of a camera whose video is not to be had now. */
 export function describeWaiting(reason: string, leftMs: number): { title: string; detail: string } {
   if (leftMs === Number.POSITIVE_INFINITY) return { title: "Cannot be played here", detail: sentence(reason) };
