@@ -54,7 +54,7 @@ export function Head(props: HeadProps): JSX.Element {
       <LinkFigures wall={wall} />
       {missing !== undefined && (
         <p class="missing" role="status" data-testid="missing">
-          <strong>There is no camera “{missing}”.</strong> Look whether its id is written so{cameras.length > 0 ? ", or choose another below" : ""}. As soon as it sends or is set up, it is shown.
+          <strong>There is no camera “{missing}”.</strong> Check the id{cameras.length > 0 ? ", or choose another below" : ""}. It is shown as soon as it sends or is set up.
         </p>
       )}
     </header>

@@ -60,7 +60,7 @@ export function Tile(props: TileProps): JSX.Element {
   const live = playing || (connected && info.online && !refused && (state === undefined || state.phase === "jpeg"));
   const age = camera.ageMs;
   const { width, height } = camera.size;
-  const tone: Tone = playing ? "live" : !connected || state?.phase === "opening" || state?.phase === "resting" ? "wait" : info.online && state?.phase !== "waiting" ? "live" : "bad";
+  const tone: Tone = playing ? "live" : !connected || refused || state?.phase === "opening" || state?.phase === "resting" ? "wait" : info.online && state?.phase !== "waiting" ? "live" : "bad";
   const quality = describeQuality(camera.quality);
   const way = describePlay(camera.play);
   return (
