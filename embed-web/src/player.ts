@@ -18,8 +18,10 @@ export type Phase =
   | { name: "connecting"; after: string | undefined }
   | { name: "up"; transport: Transport }
   | { name: "waiting"; reason: string }
-  /** `full`: as many watch as may. */
-  | { name: "refused"; reason: string; full: boolean };
+  | { name: "refused"; reason: string; by: Refused };
+
+/** `refused`: the page is. `full`: as many watch as may. `unsupported`: of this camera there are no pictures. */
+export type Refused = Extract<Ending, "refused" | "full" | "unsupported">;
 
 export interface PlayerEvents {
   onPhase: (phase: Phase) => void;
@@ -29,8 +31,8 @@ export interface PlayerEvents {
 
 /** Attempts of one way, in a row, before the next is tried. */
 const ATTEMPTS = 2;
-/** Somebody may restart the server with what it lacked. */
-const REFUSED_WAIT_MS = 15_000;
+/** Somebody may restart the server with what it lacked, or leave the camera. */
+const REFUSED_WAIT_MS: Record<Refused, number> = { refused: 15_000, full: 5_000, unsupported: 15_000 };
 
 const OPEN: Record<Transport, OpenSource> = {
   ws: (...of) => new WebSocketSource(...of),
@@ -113,9 +115,9 @@ export class Player {
     if (this.#upMs !== undefined) this.#backoff.lived(performance.now() - this.#upMs);
     const present = new Releases();
     this.#present = present;
-    if (ending === "refused" || ending === "full") {
-      this.#events.onPhase({ name: "refused", reason, full: ending === "full" });
-      present.after(REFUSED_WAIT_MS, () => this.#connect(reason, true));
+    if (ending === "refused" || ending === "full" || ending === "unsupported") {
+      this.#events.onPhase({ name: "refused", reason, by: ending });
+      present.after(REFUSED_WAIT_MS[ending], () => this.#connect(reason, true));
       return;
     }
     // A way that had worked is worth another try; the best one is, too.

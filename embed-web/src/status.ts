@@ -1,11 +1,13 @@
 // What the element says over its picture. No DOM.
 
 import { formatDuration, formatSince, sentence } from "@framecast/shared/words";
-import type { Phase } from "./player.ts";
+import type { Phase, Refused } from "./player.ts";
 import type { Presence } from "./source/source.ts";
 
 /** A picture older than this is not live: what is shown says how old it is. */
 const LIVE_MS = 2_000;
+
+const REFUSALS: Record<Refused, string> = { refused: "The server refuses this page", full: "All places are taken", unsupported: "No pictures" };
 
 export interface Seen {
   /** `undefined` while out of sight. */
@@ -40,7 +42,7 @@ export function describe({ phase, presence, ageMs, camera, nowMs }: Seen): Statu
     case "wrong":
       return say("bad", "Error", "This camera cannot be shown", phase.reason);
     case "refused":
-      return say("bad", old || "Refused", phase.full ? "All places are taken" : "The server refuses this page", phase.reason);
+      return say("bad", old || "Refused", REFUSALS[phase.by], phase.reason);
     case "waiting":
       return say("bad", old || "No connection", "No connection to the server", `${phase.reason} Trying again.`);
     case "connecting":

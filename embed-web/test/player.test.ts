@@ -82,7 +82,7 @@ describe("Player", () => {
   it("says why it is refused and asks again, seldom, the same way", () => {
     const { opened, newest, phases } = play();
     newest().events.onDown("refused", "Not this page.");
-    expect(phases.at(-1)).toEqual({ name: "refused", reason: "Not this page.", full: false });
+    expect(phases.at(-1)).toEqual({ name: "refused", reason: "Not this page.", by: "refused" });
     vi.advanceTimersByTime(14_000);
     expect(opened).toHaveLength(1);
     vi.advanceTimersByTime(2_000);

@@ -20,8 +20,8 @@ describe("the words of the element", () => {
 
   it("passes on what a server that refuses says must be done", () => {
     const reason = "Pages of http://wall.example may not use this server; to allow it: --allow-origin http://wall.example.";
-    expect(say(seen({ phase: { name: "refused", reason, full: false }, ageMs: undefined }))).toMatchObject({ tone: "bad", badge: "Refused", detail: reason, online: false });
-    const full = say(seen({ phase: { name: "refused", reason: "Try again later.", full: true }, ageMs: undefined }));
+    expect(say(seen({ phase: { name: "refused", reason, by: "refused" }, ageMs: undefined }))).toMatchObject({ tone: "bad", badge: "Refused", detail: reason, online: false });
+    const full = say(seen({ phase: { name: "refused", reason: "Try again later.", by: "full" }, ageMs: undefined }));
     expect(full).toMatchObject({ tone: "bad", title: "All places are taken", detail: "Try again later." });
   });
 

@@ -41,12 +41,13 @@ async function wide(page: Page, width: number): Promise<void> {
 
 const resize = (page: Page, style: string): Promise<void> => page.evaluate((style) => document.querySelector("framecast-view")?.setAttribute("style", style), style);
 
-for (const transport of ["ws", "mjpeg", "rest"]) {
+for (const [transport, small] of [["ws", 640], ["mjpeg", 480], ["rest", 480]] as const) {
   staged(`an element gets pictures as wide as it shows them, also when that changes (${transport})`, async (stage) => {
     const server = await stage.server();
     await withCameras(server, { door: { size: "1280x720" } }, async () => {
       const page = await stage.page("wall", await wall(stage, server, `transport="${transport}"`));
-      await wide(page, 320);
+      // Not the 320 of a thumbnail, which has 10 pictures a second.
+      await wide(page, small);
       await resize(page, "width:600px");
       await wide(page, 640);
       // As wide as the whole page: as the camera sends it.
@@ -54,7 +55,7 @@ for (const transport of ["ws", "mjpeg", "rest"]) {
       await wide(page, 1280);
       // A wide picture takes but a part of a tall element, unless it covers it.
       await resize(page, "width:300px;aspect-ratio:auto;height:700px");
-      await wide(page, 320);
+      await wide(page, small);
       await page.evaluate(() => document.querySelector("framecast-view")?.setAttribute("fit", "cover"));
       await wide(page, 1280);
       await page.evaluate(() => document.querySelector("framecast-view")?.setAttribute("quality", "low"));
@@ -62,6 +63,22 @@ for (const transport of ["ws", "mjpeg", "rest"]) {
       await resize(page, "width:300px");
       await page.evaluate(() => document.querySelector("framecast-view")?.setAttribute("quality", "source"));
       await wide(page, 1280);
+    });
+    expect(stage.errors).toEqual([]);
+  });
+}
+
+for (const transport of ["ws", "mjpeg"]) {
+  staged(`a small element gets every picture, and a thumbnail where it wants few (${transport})`, async (stage) => {
+    const server = await stage.server();
+    await withCameras(server, { door: { size: "1280x720", fps: 30 } }, async () => {
+      const page = await stage.page("wall", await wall(stage, server, `transport="${transport}"`));
+      await eventually("a picture", async () => (await drawn(page)).frames > 0);
+      const before = (await drawn(page)).frames;
+      await page.waitForTimeout(3_000);
+      expect(((await drawn(page)).frames - before) / 3).toBeGreaterThan(20);
+      await page.evaluate(() => document.querySelector("framecast-view")?.setAttribute("max-fps", "5"));
+      await wide(page, 320);
     });
     expect(stage.errors).toEqual([]);
   });

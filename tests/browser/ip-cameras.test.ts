@@ -25,6 +25,12 @@ async function withIpCamera(stage: Stage, server: Server, id: string, ...options
   return camera;
 }
 
+/** One that only one viewer may watch. */
+async function withOneSeat(stage: Stage, server: Server, id: string, ...options: string[]): Promise<void> {
+  const camera = await ipCamera(stage, ...options);
+  await setUp(server, id, { source: { type: "rtsp", url: camera.url.href }, max_viewers: 1 });
+}
+
 async function plays(page: Page, camera: string, rung: string, withinMs = 20_000): Promise<void> {
   await page.locator(`${tile(camera)}[data-play=${rung}]`).waitFor({ timeout: withinMs });
 }
@@ -160,6 +166,72 @@ staged("a camera with sound is muted until it is asked for, is heard over HLS, a
   await page.keyboard.press("m");
   expect((await heard())?.muted).toBe(true);
   await plays(page, "gate", "whep");
+  expect(unexpected(stage.errors)).toEqual([]);
+});
+
+staged("the seat of a page that is left is free at once: loaded anew it plays, and so it does when one comes back to it", async (stage) => {
+  const server = await stage.server();
+  await withOneSeat(stage, server, "gate", "--size", "320x240");
+  const page = await stage.page("viewer", server.view);
+  await plays(page, "gate", "whep");
+  await page.reload();
+  await plays(page, "gate", "whep");
+  const tookMs = await page.evaluate(() => performance.now());
+  console.log(`one seat, loaded anew: plays after ${tookMs.toFixed(0)} ms`);
+  expect(tookMs).toBeLessThan(3_000);
+
+  // As when the browser keeps the page to come back to.
+  const turn = (type: string): Promise<unknown> => page.evaluate((type) => dispatchEvent(new PageTransitionEvent(type, { persisted: true })), type);
+  await turn("pagehide");
+  await page.locator(`${tile("gate")}[data-phase=idle]`).waitFor();
+  const other = await stage.page("other", server.view);
+  await plays(other, "gate", "whep");
+  await other.close({ runBeforeUnload: true });
+  await turn("pageshow");
+  await plays(page, "gate", "whep");
+  expect(unexpected(stage.errors)).toEqual([]);
+});
+
+staged("sound that finds no seat says why, and the picture goes on", async (stage) => {
+  const server = await stage.server();
+  await withOneSeat(stage, server, "gate", "--aac", "--size", "320x240");
+  const page = await stage.page("viewer", server.view);
+  await plays(page, "gate", "whep");
+  await page.hover(tile("gate"));
+  await page.locator(`${tile("gate")} [data-testid=sound]`).click();
+  const note = page.locator(`${tile("gate")} [data-testid=no-sound]`);
+  await note.waitFor();
+  expect(await note.innerText()).toMatch(/^No sound: .*all seats of this camera are taken/);
+  await page.locator(`${tile("gate")} [data-testid=sound][aria-pressed=false]`).waitFor();
+  await screenshot(page, "ip-camera-no-sound-laptop");
+  await expectAccessible(page);
+  const shown = async (): Promise<number> => (await viewerStats(page)).cameras["gate"]?.shown ?? 0;
+  const before = await shown();
+  await eventually("more pictures", async () => (await shown()) > before + 5);
+  expect(await page.locator(tile("gate")).getAttribute("data-play")).toBe("whep");
+  // Not for ever.
+  await note.waitFor({ state: "detached" });
+  expect(unexpected(stage.errors)).toEqual([]);
+});
+
+staged("picture in picture goes on when sound is pressed, and when it is pressed again", async (stage) => {
+  const server = await stage.server();
+  await withIpCamera(stage, server, "gate", "--aac", "--size", "320x240");
+  const page = await stage.page("viewer", server.view);
+  await plays(page, "gate", "whep");
+  await page.hover(tile("gate"));
+  await page.locator(`${tile("gate")} [data-testid=pip]`).click();
+  const pressed = page.locator(`${tile("gate")} [data-testid=pip][aria-pressed=true]`);
+  await pressed.waitFor();
+  const floats = (): Promise<boolean> => page.evaluate((selector) => document.pictureInPictureElement !== null && document.pictureInPictureElement === document.querySelector(`${selector} video[data-shown=true]:last-child`), tile("gate"));
+  for (const rung of ["hls", "whep"]) {
+    await page.locator(`${tile("gate")} [data-testid=sound]`).click();
+    await plays(page, "gate", rung);
+    await eventually(`${rung} in the small window`, floats);
+    await pressed.waitFor();
+  }
+  await page.evaluate(() => document.exitPictureInPicture());
+  await pressed.waitFor({ state: "detached" });
   expect(unexpected(stage.errors)).toEqual([]);
 });
 

@@ -1,6 +1,8 @@
 // Setting IP cameras up on the viewer page, as a person does it, against the real server.
 
+import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
+import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
@@ -105,6 +107,24 @@ staged("a test says in words why there is no picture", async (stage) => {
   const words = await page.getByTestId("outcome").innerText();
   expect(words).toMatch(/refuses connections/);
   // Trying is no error of the page, nor of the network.
+  expect(stage.errors).toEqual([]);
+});
+
+staged("a test tells nothing of an address that is another meanwhile", async (stage) => {
+  const server = await stage.server();
+  const page = await stage.page("viewer", new URL("#setup", server.view));
+  // A camera that takes its time, and then is none.
+  const slow = createServer((socket) => setTimeout(() => socket.destroy(), 1_500)).listen(0, "127.0.0.1");
+  stage.closes(async () => slow.close());
+  await once(slow, "listening");
+  await fill(page, "Door", "127.0.0.1", (slow.address() as AddressInfo).port);
+  const answered = page.waitForResponse((response) => response.url().endsWith("/api/camera-test"));
+  await page.getByTestId("camera-test").click();
+  await page.locator("[data-testid=outcome][data-kind=testing]").waitFor();
+  await field(page, "path").fill("/other");
+  await (await answered).finished();
+  await page.waitForTimeout(300);
+  expect(await page.getByTestId("outcome").getAttribute("data-kind")).toBe("none");
   expect(stage.errors).toEqual([]);
 });
 

@@ -48,6 +48,29 @@ staged("no camera: says how to add one, and where", async (stage) => {
   expect(stage.errors).toEqual([]);
 });
 
+staged("a camera in the address that does not exist is said so, and shown large once it is there", async (stage) => {
+  const server = await stage.server();
+  await withCameras(server, { door: {} }, async () => {
+    const viewer = await stage.page("viewer", new URL("#camera=gate", server.view));
+    const missing = viewer.getByTestId("missing");
+    await missing.waitFor();
+    expect(await missing.innerText()).toMatch(/no camera “gate”.*choose another below/i);
+    // The wall makes room for it.
+    expect(await viewer.evaluate(() => document.documentElement.scrollHeight - innerHeight)).toBeLessThanOrEqual(0);
+    await withCameras(server, { gate: {} }, async () => {
+      await viewer.locator("[data-camera=gate][data-large=true]").waitFor();
+      expect(await missing.count()).toBe(0);
+    });
+    await viewer.goto(String(new URL("#camera=cellar", server.view)));
+    await missing.waitFor();
+    await viewer.getByTestId("all").click();
+    await viewer.locator("[data-camera=door]").waitFor();
+    expect(await missing.count()).toBe(0);
+    expect(new URL(viewer.url()).hash).toBe("");
+  });
+  expect(stage.errors).toEqual([]);
+});
+
 staged("a tile is shown large and small again, by mouse, keyboard and address", async (stage) => {
   const server = await stage.server();
   await publish(stage, server, "door", "yard");

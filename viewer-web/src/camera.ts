@@ -5,7 +5,7 @@ import { localNowUs } from "@framecast/shared/clock";
 import { Observable } from "@framecast/shared/observable";
 import { Samples } from "@framecast/shared/rate";
 import type { TrackFigures } from "./engine/messages.ts";
-import type { CameraInfo, Interest, Served } from "./feed/feed.ts";
+import type { CameraInfo, Interest, Refusal, Served } from "./feed/feed.ts";
 import type { Player } from "./video/player.ts";
 import type { Rung } from "./video/way.ts";
 
@@ -53,6 +53,8 @@ export class Camera {
   readonly canvas: HTMLCanvasElement;
   /** Shown in a small window of its own, too. */
   readonly floating = new Observable(false);
+  /** Why the server sends no pictures of it, where it says. */
+  readonly refusal = new Observable<Refusal | undefined>(undefined);
   /** Of a camera that has video. */
   readonly player = new Observable<Player | undefined>(undefined);
   readonly #serverNowUs: () => number | undefined;

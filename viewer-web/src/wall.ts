@@ -55,6 +55,8 @@ export class Wall {
           return this.#changed(word.camera);
         case "gone":
           return this.#gone(word.camera);
+        case "refused":
+          return this.#byId.get(word.camera)?.refusal.set(word.refusal);
         case "figures":
           return this.#figures(word.figures);
       }
@@ -118,6 +120,8 @@ export class Wall {
   #linked(state: LinkState): void {
     const isBack = state.phase === "live" && this.link.value.phase !== "live";
     this.link.set(state);
+    // A new connection asks for all anew.
+    if (state.phase === "live") for (const camera of this.#byId.values()) camera.refusal.set(undefined);
     if (isBack) for (const camera of this.#byId.values()) camera.player.value?.again();
   }
 

@@ -9,7 +9,7 @@ import { RestFeed } from "../src/feed/rest-feed.ts";
 import { StreamFeed } from "../src/feed/stream-feed.ts";
 
 const none = (): void => undefined;
-const events: FeedEvents = { onUp: none, onCameras: none, onCamera: none, onGone: none, onFrame: none, onServed: none, onDown: none };
+const events: FeedEvents = { onUp: none, onCameras: none, onCamera: none, onGone: none, onFrame: none, onRefused: none, onServed: none, onDown: none };
 
 describe("a viewer page", () => {
   const asked: string[] = [];

@@ -28,7 +28,7 @@ describe("Link", () => {
   function open(choice: LinkChoice = "auto"): { link: Link; feeds: FakeFeed[]; newest: () => FakeFeed } {
     const feeds: FakeFeed[] = [];
     const none = (): void => undefined;
-    const link = new Link(choice, { onCameras: none, onCamera: none, onGone: none, onFrame: none, onServed: none }, new ServerClock(), (kind, events) => {
+    const link = new Link(choice, { onCameras: none, onCamera: none, onGone: none, onFrame: none, onRefused: none, onServed: none }, new ServerClock(), (kind, events) => {
       const feed = new FakeFeed(kind, events);
       feeds.push(feed);
       return feed;

@@ -35,15 +35,26 @@ describe("what the panel reads", () => {
 describe("the panel's history", () => {
   it("makes figures of a second from two readings", () => {
     const sample = compare(
-      { server: server({ sentFrames: 100, sentBytes: 1_000_000, drops: { late: 1 } }), page: { door: { shown: 10, ageMs: [99], kilobytesPerSecond: 880 } } },
+      { server: server({ sentFrames: 100, sentBytes: 1_000_000, drops: { late: 1 } }), page: { door: { shown: 10, skipped: 0, broken: 0, ageMs: [99], kilobytesPerSecond: 880 } } },
       {
         atMs: 2_000,
         server: server({ sentFrames: 220, sentBytes: 4_000_000, drops: { late: 5, paced: 2 } }),
-        page: { door: { shown: 14, ageMs: [99, 10, 20, 30, 400], kilobytesPerSecond: 890 } },
+        page: { door: { shown: 14, skipped: 0, broken: 0, ageMs: [99, 10, 20, 30, 400], kilobytesPerSecond: 890 } },
       },
     );
     expect(sample?.server).toEqual({ fpsIn: 30, fpsShown: 2, fpsOut: 60, ageP50: 20, ageP99: 400, kilobytesIn: 900, kilobytesShown: 890, kilobytesOut: 1500, viewers: 2, drops: { late: 2, paced: 1 } });
     expect(sample?.cameras["door"]).toMatchObject({ fpsIn: 30, fpsOut: null, fpsShown: 2, ageP50: 20 });
+  });
+
+  it("counts what came to this page and was not shown, by reason, beside what the server left out", () => {
+    const page = { shown: 0, skipped: 0, broken: 0, ageMs: [], kilobytesPerSecond: 0 };
+    const sample = compare({ page: { door: page, yard: page } }, {
+      server: server({ drops: { behind: 2 } }),
+      page: { door: { ...page, shown: 20, skipped: 9, broken: 1 }, yard: { ...page, skipped: 3 } },
+    });
+    expect(sample?.cameras["door"]?.drops).toEqual({ overtaken_here: 9, broken_here: 1 });
+    expect(sample?.server.drops).toEqual({ behind: 2, overtaken_here: 12, broken_here: 1 });
+    expect(chartsOf(sample === undefined ? [] : [sample], "door")[3]?.lines).toEqual([{ label: "Not decoded here", values: [1] }, { label: "Overtaken here by a newer one", values: [9] }]);
   });
 
   it("says of a restarted server, or one that is away, only what it knows", () => {

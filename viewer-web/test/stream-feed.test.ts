@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { ServerClock } from "@framecast/shared/clock";
+import type { Refusal } from "../src/feed/feed.ts";
 import { StreamFeed } from "../src/feed/stream-feed.ts";
 
 class FakeSocket extends EventTarget {
@@ -44,10 +45,10 @@ describe("StreamFeed", () => {
     vi.unstubAllGlobals();
   });
 
-  function open(onUp: (feed: () => StreamFeed) => void = () => undefined): { feed: StreamFeed; socket: FakeSocket; subscriptions: () => unknown[] } {
+  function open(onUp: (feed: () => StreamFeed) => void = () => undefined, onRefused: (camera: string, refusal: Refusal | undefined) => void = () => undefined): { feed: StreamFeed; socket: FakeSocket; subscriptions: () => unknown[] } {
     const none = (): void => undefined;
     const feed: StreamFeed = new StreamFeed(new ServerClock(), {
-      onCameras: none, onCamera: none, onGone: none, onFrame: none, onServed: none, onDown: none,
+      onCameras: none, onCamera: none, onGone: none, onFrame: none, onRefused, onServed: none, onDown: none,
       onUp: () => onUp(() => feed),
     });
     const socket = FakeSocket.newest;
@@ -75,6 +76,38 @@ describe("StreamFeed", () => {
       { type: "unsubscribe", camera: "door" },
       { type: "subscribe", camera: "door", width: 640, quality: "auto" },
     ]);
+    feed.close();
+  });
+
+  it("asks for a camera whose places are taken every five seconds, until there is one", () => {
+    const told: (string | undefined)[] = [];
+    const { feed, socket, subscriptions } = open(undefined, (camera, refusal) => told.push(camera === "door" ? refusal?.code : camera));
+    const full = { type: "error", code: "at_capacity", camera: "door", message: "stream at capacity" };
+    feed.want("door", { visible: true, width: 640, fps: undefined });
+    socket.hears(full);
+    expect(told).toEqual(["at_capacity"]);
+    vi.advanceTimersByTime(4_900);
+    expect(subscriptions()).toHaveLength(1);
+    vi.advanceTimersByTime(200);
+    socket.hears(full);
+    vi.advanceTimersByTime(5_000);
+    expect(subscriptions()).toHaveLength(3);
+    expect(told).toEqual(["at_capacity"]);
+    // Also where no picture comes, as of a camera that has none yet.
+    vi.advanceTimersByTime(2_000);
+    expect(told).toEqual(["at_capacity", undefined]);
+    feed.close();
+  });
+
+  it("leaves a camera in peace that nobody looks at any more", () => {
+    const told: unknown[] = [];
+    const { feed, socket, subscriptions } = open(undefined, (_, refusal) => told.push(refusal?.code));
+    feed.want("door", { visible: true, width: 640, fps: undefined });
+    socket.hears({ type: "error", code: "at_capacity", camera: "door", message: "stream at capacity" });
+    feed.want("door", { visible: false, width: 640, fps: undefined });
+    vi.advanceTimersByTime(20_000);
+    expect(subscriptions()).toHaveLength(2);
+    expect(told).toEqual(["at_capacity", undefined]);
     feed.close();
   });
 });

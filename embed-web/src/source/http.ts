@@ -4,11 +4,15 @@
 import type { ServerClock } from "@framecast/shared/clock";
 import { localNowUs } from "@framecast/shared/clock";
 import { Releases } from "@framecast/shared/releases";
-import { parseMessage } from "@framecast/shared/wire/json";
-import { readPresence, type Ending, type Source, type SourceEvents, type Wish } from "./source.ts";
+import { smoothWidth } from "@framecast/shared/smooth-width";
+import { asText, parseMessage, type Message } from "@framecast/shared/wire/json";
+import { sentence } from "@framecast/shared/words";
+import { readPresence, type Ending, type Presence, type Source, type SourceEvents, type Wish } from "./source.ts";
 
 /** Between two looks whether the camera is online. */
 const LOOK_MS = 2_000;
+/** Codes of what passes by itself, such as a camera that cannot be connected to, of which its presence tells. */
+const PASSING: ReadonlySet<string> = new Set(["camera_offline", "busy", "stale"]);
 
 export abstract class HttpSource implements Source {
   protected wish: Wish;
@@ -17,7 +21,10 @@ export abstract class HttpSource implements Source {
   readonly #clock: ServerClock;
   readonly #abort = new AbortController();
   protected online = false;
-  protected up = false;
+  /** The server has answered. */
+  #answered = false;
+  #presence: Presence | undefined;
+  #up = false;
 
   constructor(wish: Wish, clock: ServerClock, events: SourceEvents) {
     this.wish = wish;
@@ -51,8 +58,25 @@ export abstract class HttpSource implements Source {
 
   /** For a request that gives pictures. */
   protected get sized(): Record<string, string | number> {
-    const { size } = this.wish;
-    return typeof size === "number" ? { width: size } : { quality: size };
+    const { size, maxFps } = this.wish;
+    return typeof size === "number" ? { width: smoothWidth(size, maxFps) } : { quality: size };
+  }
+
+  /** The server gives pictures of the camera, or there is no camera to refuse. */
+  protected accepted(): void {
+    if (this.#up || this.releases.closed) return;
+    this.#up = true;
+    this.events.onUp();
+    this.events.onPresence(this.#presence);
+  }
+
+  /** The end that an answer without a picture means; nothing where asking again may help. */
+  protected async refused(response: Response): Promise<void> {
+    const error: unknown = parseMessage(await response.text().catch(() => ""))?.["error"];
+    const { code, message } = typeof error === "object" && error !== null ? (error as Message) : {};
+    if (PASSING.has(asText(code) ?? "")) return this.accepted();
+    const ending = code === "at_capacity" ? "full" : response.status === 415 ? "unsupported" : this.#up ? "lost" : "unreached";
+    this.down(ending, sentence(asText(message) ?? `The server answered ${response.status}.`));
   }
 
   /** Ends the source where the work fails. */
@@ -76,20 +100,22 @@ export abstract class HttpSource implements Source {
     const response = await this.get("");
     // 404 is an answer, too: the camera may come yet.
     if (!response.ok && response.status !== 404) {
-      this.down(response.status === 400 ? "refused" : this.up ? "lost" : "unreached", `The server answered ${response.status}.`);
+      if (response.status === 400) this.down("refused", `The server answered ${response.status}.`);
+      else await this.refused(response);
       return;
     }
     const camera = response.ok ? parseMessage(await response.text()) : undefined;
     if (this.releases.closed) return;
-    const presence = camera === undefined ? undefined : readPresence(camera);
-    this.online = presence?.online === true;
-    if (!this.up) {
-      this.up = true;
+    this.#presence = camera === undefined ? undefined : readPresence(camera);
+    this.online = this.#presence?.online === true;
+    if (!this.#answered) {
+      this.#answered = true;
       this.#clock.reset();
-      this.events.onUp();
       this.begin();
     }
-    this.events.onPresence(presence);
+    if (this.#up) this.events.onPresence(this.#presence);
+    // One that is online may still be refused, which its pictures' answer tells soon; another is waited for.
+    else if (!this.online) this.accepted();
     this.releases.after(LOOK_MS, () => this.guard(this.#look()));
   }
 
@@ -99,10 +125,10 @@ export abstract class HttpSource implements Source {
     try {
       await fetch(new URL("healthz", this.wish.server), { mode: "no-cors", cache: "no-store", signal: this.#abort.signal });
     } catch {
-      this.down(this.up ? "lost" : "unreached", "The server cannot be reached.");
+      this.down(this.#answered ? "lost" : "unreached", "The server cannot be reached.");
       return;
     }
-    if (this.up) this.down("lost", "The connection to the server was lost.");
+    if (this.#answered) this.down("lost", "The connection to the server was lost.");
     else this.down("refused", `Pages of ${location.origin} may not use this server; to allow it: --allow-origin ${location.origin}.`);
   }
 

@@ -4,7 +4,7 @@ import { HttpSource } from "./http.ts";
 import { PartReader, type Part } from "./parts.ts";
 import { PATIENCE_MS, type Wish } from "./source.ts";
 
-/** Before an unknown camera is asked for again. */
+/** Before a camera that is unknown or away is asked for again. */
 const AGAIN_MS = 2_000;
 
 export class MjpegSource extends HttpSource {
@@ -43,12 +43,10 @@ export class MjpegSource extends HttpSource {
   async #readOne(signal: AbortSignal): Promise<void> {
     const { maxFps } = this.wish;
     const response = await this.get("/stream.mjpeg", { ...this.sized, ...(maxFps === undefined ? {} : { max_fps: maxFps }) }, { signal });
-    if (response.status === 404) {
-      this.releases.after(AGAIN_MS, () => this.guard(this.#read()));
-      return;
-    }
+    if (response.status !== 404 && (!response.ok || response.body === null)) await this.refused(response);
+    else this.accepted();
     if (!response.ok || response.body === null) {
-      this.down("unreached", `The server answered ${response.status}.`);
+      this.releases.after(AGAIN_MS, () => this.guard(this.#read()));
       return;
     }
     const parts = new PartReader();

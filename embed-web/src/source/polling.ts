@@ -7,6 +7,8 @@ import { HttpSource } from "./http.ts";
 const WAIT_MS = 5_000;
 /** Before an empty or missing answer is asked for again. */
 const PAUSE_MS = 500;
+/** By then the first poll that waits would be refused. */
+const REFUSED_BY_MS = 1_000;
 /** Every so many polls one does not wait: those measure the clock. */
 const CLOCK_EVERY = 30;
 
@@ -24,11 +26,11 @@ export class PollingSource extends HttpSource {
     this.#polls += 1;
     const askedUs = localNowUs();
     const response = await this.get("/frame.jpg", { ...this.sized, ...(waits ? { after: this.#seq ?? "", timeout_ms: WAIT_MS } : {}) });
-    if (response.status === 204 || response.status === 404) return this.#again(PAUSE_MS);
-    if (!response.ok) {
-      this.down("lost", `The server answered ${response.status}.`);
-      return;
-    }
+    if (!response.ok && response.status !== 404) await this.refused(response);
+    else if (waits || !response.ok) this.accepted();
+    // Anybody may have one picture; of those who wait for the next, only so many.
+    else this.releases.after(REFUSED_BY_MS, () => this.accepted());
+    if (response.status === 204 || !response.ok) return this.#again(PAUSE_MS);
     if (!waits) this.measure(askedUs, response);
     const jpeg = new Uint8Array(await response.arrayBuffer());
     if (this.releases.closed) return;

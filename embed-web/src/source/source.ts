@@ -37,13 +37,13 @@ export interface Presence {
 }
 
 /**
- * `refused`: the server said no, and will until somebody changes something. `full`: until somebody who watches the
- * camera leaves.
+ * `refused`: the server said no to this page, and will until somebody changes something. `full`: until somebody who
+ * watches the camera leaves. `unsupported`: of this camera there are no pictures.
  */
-export type Ending = "unreached" | "lost" | "refused" | "full";
+export type Ending = "unreached" | "lost" | "refused" | "full" | "unsupported";
 
 export interface SourceEvents {
-  /** The server answers this way. */
+  /** The server answers this way, and does not refuse the camera. */
   onUp: () => void;
   onPicture: (picture: Picture) => void;
   /** `undefined`: the server does not know the camera. */

@@ -6,7 +6,7 @@ import { Releases } from "@framecast/shared/releases";
 import { parseFrame } from "@framecast/shared/wire/frame";
 import { asText, parseMessage, type Message } from "@framecast/shared/wire/json";
 import { sentence } from "@framecast/shared/words";
-import { PATIENCE_MS, readPresence, type Ending, type Source, type SourceEvents, type Wish } from "./source.ts";
+import { PATIENCE_MS, readPresence, type Ending, type Presence, type Source, type SourceEvents, type Wish } from "./source.ts";
 
 /** "The request cannot be served": the error before it says why, and trying again does not help. */
 const CANNOT_SERVE = 4000;
@@ -21,6 +21,8 @@ export class WebSocketSource implements Source {
   #pinger: Pinger | undefined;
   #error = "";
   #up = false;
+  /** What `hello` said, until it is known whether the camera is refused. */
+  #hello: Presence | undefined | null = null;
 
   /** Throws where the browser refuses the address, such as plain ws: from an https page. */
   constructor(wish: Wish, clock: ServerClock, events: SourceEvents) {
@@ -78,7 +80,9 @@ export class WebSocketSource implements Source {
     this.#pinger?.heard();
     if (data instanceof ArrayBuffer) {
       const parsed = parseFrame(data);
-      if (parsed.ok && parsed.frame.camera === this.#wish.camera) this.#events.onPicture(parsed.frame);
+      if (!parsed.ok || parsed.frame.camera !== this.#wish.camera) return;
+      this.#accepted();
+      this.#events.onPicture(parsed.frame);
     } else if (typeof data === "string") {
       const message = parseMessage(data);
       if (message !== undefined) this.#understand(message);
@@ -90,19 +94,20 @@ export class WebSocketSource implements Source {
       case "hello": {
         // Also a refused page's socket opens; only a served one says hello.
         this.#up = true;
-        this.#events.onUp();
         const cameras: unknown = message["cameras"];
         const ours = Array.isArray(cameras) ? (cameras as Message[]).find((camera) => this.#isOurs(camera)) : undefined;
-        this.#events.onPresence(ours === undefined ? undefined : readPresence(ours));
+        this.#hello = ours === undefined ? undefined : readPresence(ours);
         return;
       }
       case "camera":
-        if (this.#isOurs(message)) this.#events.onPresence(readPresence(message));
-        return;
       case "gone":
-        if (this.#isOurs(message)) this.#events.onPresence(undefined);
+        if (!this.#isOurs(message)) return;
+        this.#accepted();
+        this.#events.onPresence(message["type"] === "gone" ? undefined : readPresence(message));
         return;
       case "pong":
+        // A refusal would have come before it.
+        this.#accepted();
         this.#pinger?.pong(message["t"], message["server_us"]);
         return;
       case "error":
@@ -112,6 +117,14 @@ export class WebSocketSource implements Source {
         return;
       default: // What a newer server may say.
     }
+  }
+
+  #accepted(): void {
+    if (this.#hello === null) return;
+    const presence = this.#hello;
+    this.#hello = null;
+    this.#events.onUp();
+    this.#events.onPresence(presence);
   }
 
   #isOurs(message: Message): boolean {

@@ -1,8 +1,8 @@
 //! Which size a viewer gets that leaves it to the server. Sans I/O: time comes in.
 //!
-//! It starts with the smallest rung that is as wide as the picture is shown. When frames gain age on
-//! their way, or a third of them has to be left out, it goes a rung lower; when all has been good for a while, a
-//! rung higher. A climb that failed makes the next one wait twice as long, so that a link between two
+//! It starts with the smallest rung that is as wide as the picture is shown and has all frames that the viewer
+//! wants. When frames gain age on their way, or a third of them has to be left out, it goes a rung lower; when
+//! all has been good for a while, a rung higher. A climb that failed makes the next one wait twice as long, so that a link between two
 //! rungs does not swing.
 
 use std::time::{Duration, Instant};
@@ -43,14 +43,22 @@ pub(super) enum Size {
 }
 
 impl Size {
-    /// From `quality` and `width` of a subscription. The error is for the viewer.
-    pub(super) fn read(quality: Option<&str>, width: Option<u32>) -> Result<Self, String> {
+    /// From `quality` and `width` of a subscription to at most `fps` frames a second. The error is for
+    /// the viewer.
+    pub(super) fn read(
+        quality: Option<&str>,
+        width: Option<u32>,
+        fps: f64,
+    ) -> Result<Self, String> {
         if width == Some(0) {
             return Err("width: use a number above 0".to_owned());
         }
+        // A wall of small pictures runs as smoothly as a large one: a rung of fewer frames is for slow links.
+        let is_smooth = |rung: &Rung| rung.max_fps() >= fps;
+        let is_wide = |rung: &Rung| width.is_some_and(|width| u32::from(rung.width()) >= width);
         let fits = |quality: &&Quality| match quality {
             Quality::Source => true,
-            Quality::Rung(rung) => width.is_some_and(|width| u32::from(rung.width()) >= width),
+            Quality::Rung(rung) => is_wide(rung) && is_smooth(rung),
         };
         // The source always fits.
         let top = STEPS.iter().rev().find(fits).copied().unwrap_or_default();

@@ -153,15 +153,15 @@ fn noise_on_a_link_with_room_changes_nothing() {
 
 #[test]
 fn the_size_is_that_of_the_picture_on_the_screen_and_never_above_the_camera() {
-    let read = |quality, width| Size::read(quality, width).unwrap();
+    let read = |quality, width| Size::read(quality, width, 30.0).unwrap();
     assert_eq!(read(None, None), Size::Fixed(Quality::Source));
     assert_eq!(read(Some("auto"), None), Size::Auto(Quality::Source));
     assert_eq!(read(Some("low"), Some(2000)), Size::Fixed(Quality::Rung(Rung::LOW)));
-    assert!(Size::read(Some("best"), None).unwrap_err().contains("auto"));
-    assert!(Size::read(None, Some(0)).unwrap_err().contains("width"));
+    assert!(Size::read(Some("best"), None, 30.0).unwrap_err().contains("auto"));
+    assert!(Size::read(None, Some(0), 30.0).unwrap_err().contains("width"));
     for (width, camera, names) in [
-        (300, 1920, &["low"][..]),
-        (321, 1920, &["medium", "low"]),
+        (300, 1920, &["medium", "low"][..]),
+        (300, 640, &["source", "low"]),
         (1280, 1920, &["high", "medium", "low"]),
         (1281, 1920, &["source", "high", "medium", "low"]),
         (1281, 1280, &["source", "medium", "low"]),
@@ -173,4 +173,18 @@ fn the_size_is_that_of_the_picture_on_the_screen_and_never_above_the_camera() {
         assert_eq!(steps, names, "{width} of {camera}");
     }
     assert_eq!(read(Some("high"), None).depth(Some(1920)), 0);
+}
+
+#[test]
+fn a_small_picture_has_all_the_frames_that_the_viewer_wants() {
+    for (fps, width, name) in [
+        (30.0, 120, "medium"),
+        (10.1, 320, "medium"),
+        (10.0, 320, "low"),
+        (2.0, 120, "low"),
+        (2.0, 321, "medium"),
+    ] {
+        let top = Size::read(None, Some(width), fps).unwrap().quality(None, Some(1920));
+        assert_eq!(top.name(), name, "{fps} fps of {width}");
+    }
 }

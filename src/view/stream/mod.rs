@@ -173,7 +173,7 @@ impl StreamQuery {
             Some(fps) if fps > 0.0 && fps.is_finite() => fps.min(max_fps),
             Some(fps) => return Err(bad(format!("max_fps={fps}: use a number above 0"))),
         };
-        let size = Size::read(self.quality.as_deref(), self.width).map_err(bad)?;
+        let size = Size::read(self.quality.as_deref(), self.width, fps).map_err(bad)?;
         let wish = Wish { fps, size };
         let mut wants = Wants::default();
         for name in self.cameras.as_deref().unwrap_or("*").split(',').filter(|s| !s.is_empty()) {

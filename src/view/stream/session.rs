@@ -122,7 +122,7 @@ impl Session {
                     Some(_) => return self.refuse("max_fps must be a number above 0").await,
                     None => self.max_fps,
                 };
-                let size = match Size::read(quality.as_deref(), width) {
+                let size = match Size::read(quality.as_deref(), width, fps) {
                     Ok(size) => size,
                     Err(error) => return self.refuse(&error).await,
                 };

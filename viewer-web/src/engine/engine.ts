@@ -58,6 +58,7 @@ export class Engine {
           this.#say({ say: "gone", camera }, []);
         },
         onFrame: (frame) => this.#tracks.get(frame.camera)?.arrived(frame),
+        onRefused: (camera, refusal) => this.#say({ say: "refused", camera, refusal }, []),
         onServed: (served) => {
           for (const [id, what] of Object.entries(served)) {
             const track = this.#tracks.get(id);

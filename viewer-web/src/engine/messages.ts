@@ -1,6 +1,6 @@
 // What the page and the engine say to each other. Types only: everything here can be posted between threads.
 
-import type { CameraInfo, Interest, Served } from "../feed/feed.ts";
+import type { CameraInfo, Interest, Refusal, Served } from "../feed/feed.ts";
 import type { LinkChoice, LinkState } from "../feed/link.ts";
 
 /** From the page to the engine. */
@@ -23,6 +23,8 @@ export type Word =
   | { say: "cameras"; cameras: CameraInfo[] }
   | { say: "camera"; camera: CameraInfo }
   | { say: "gone"; camera: string }
+  /** The server sends no pictures of this camera, or does again. */
+  | { say: "refused"; camera: string; refusal: Refusal | undefined }
   | { say: "figures"; figures: Figures }
   | { say: "jpeg"; ask: number; picture: Picture | undefined };
 

@@ -36,6 +36,14 @@ export interface Served {
   quality: string | undefined;
 }
 
+/** Why the server sends no pictures of a camera though it is asked for them; it is asked again and again. */
+export interface Refusal {
+  /** As in docs/protocol.md, *Errors*. */
+  code: string;
+  /** In plain words. */
+  reason: string;
+}
+
 /** How a feed ended: it never worked, it worked and was lost, or it is open and something holds its pictures back. */
 export type Ending = "refused" | "lost" | "stalled";
 
@@ -48,6 +56,8 @@ export interface FeedEvents {
   onCamera: (camera: CameraInfo) => void;
   onGone: (camera: string) => void;
   onFrame: (frame: FrameMessage) => void;
+  /** The server sends no pictures of this camera; `undefined`: it does again. */
+  onRefused: (camera: string, refusal: Refusal | undefined) => void;
   onServed: (cameras: Record<string, Served>) => void;
   /** The feed has ended, once. */
   onDown: (reason: string, ending: Ending) => void;

@@ -4,7 +4,8 @@
 import { httpUrl } from "@framecast/shared/address";
 import { Releases } from "@framecast/shared/releases";
 import { parseMessage } from "@framecast/shared/wire/json";
-import { readCameras, type CameraInfo, type Ending } from "./feed.ts";
+import { readCameras, type CameraInfo, type Ending, type Refusal } from "./feed.ts";
+import { readHttpRefusal } from "./refusals.ts";
 
 const LIST_EVERY_MS = 2_000;
 /** Before a failed list is asked for again. */
@@ -50,7 +51,7 @@ export class Http {
     for (const [key, value] of Object.entries(query)) url.searchParams.set(key, value);
     const signal = also === undefined ? this.#abort.signal : AbortSignal.any([this.#abort.signal, also]);
     const response = await fetch(url, { signal, cache: "no-store" });
-    if (!response.ok) throw new HttpError(response.status);
+    if (!response.ok) throw new HttpError(response.status, readHttpRefusal(response.status, await response.text()));
     return response;
   }
 
@@ -78,16 +79,19 @@ export class Http {
       this.releases.after(PAUSE_MS, () => this.#listAgain());
       return;
     }
-    const reason = error instanceof HttpError ? `The server answered ${error.status}.` : "The server cannot be reached.";
+    const reason = error instanceof HttpError ? (error.refusal?.reason ?? `The server answered ${error.status}.`) : "The server cannot be reached.";
     this.down(reason, this.#up ? "lost" : "refused");
   }
 }
 
 export class HttpError extends Error {
   readonly status: number;
+  /** Where the camera that was asked for is not to be had. */
+  readonly refusal: Refusal | undefined;
 
-  constructor(status: number) {
+  constructor(status: number, refusal: Refusal | undefined) {
     super(`HTTP ${status}`);
     this.status = status;
+    this.refusal = refusal;
   }
 }

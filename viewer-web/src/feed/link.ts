@@ -23,7 +23,7 @@ export type LinkState =
 /** Makes a feed; replaced in tests. */
 export type OpenFeed = (kind: FeedKind, events: FeedEvents) => Feed;
 
-export type LinkEvents = Pick<FeedEvents, "onCameras" | "onCamera" | "onGone" | "onFrame" | "onServed">;
+export type LinkEvents = Pick<FeedEvents, "onCameras" | "onCamera" | "onGone" | "onFrame" | "onRefused" | "onServed">;
 
 /** While a lower rung works, how often the WebSocket is tried again. */
 const RETRY_SOCKET_MS = 20_000;
@@ -90,9 +90,9 @@ export class Link {
   }
 
   #eventsFor(kind: FeedKind): FeedEvents {
-    const { onCameras, onCamera, onFrame, onServed } = this.#events;
+    const { onCameras, onCamera, onFrame, onRefused, onServed } = this.#events;
     return {
-      onCameras, onCamera, onFrame, onServed,
+      onCameras, onCamera, onFrame, onRefused, onServed,
       onGone: (camera) => {
         this.#wanted.delete(camera);
         this.#events.onGone(camera);

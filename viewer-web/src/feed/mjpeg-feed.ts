@@ -3,9 +3,10 @@
 
 import { localNowUs, type ServerClock } from "@framecast/shared/clock";
 import type { CameraInfo, Feed, FeedEvents, Interest } from "./feed.ts";
-import { Http } from "./http.ts";
+import { Http, HttpError } from "./http.ts";
 import { PartReader, type Part } from "./multipart.ts";
 import { Polls, sized, type Wish } from "./polls.ts";
+import { REFUSED_AGAIN_MS, Refusals } from "./refusals.ts";
 
 /** Of six connections one is the list's and one the polls'. */
 const STREAMS_AT_ONCE = 4;
@@ -31,6 +32,7 @@ export class MjpegFeed implements Feed {
   readonly #events: FeedEvents;
   readonly #http: Http;
   readonly #polls: Polls;
+  readonly #refusals: Refusals;
   readonly #wanted = new Map<string, Interest>();
   readonly #streams = new Map<string, Stream>();
   #cameras: CameraInfo[] = [];
@@ -52,7 +54,8 @@ export class MjpegFeed implements Feed {
         this.#share();
       },
     });
-    this.#polls = new Polls(this.#http, clock, POLLS_AT_ONCE, events.onFrame);
+    this.#refusals = new Refusals(events.onRefused);
+    this.#polls = new Polls(this.#http, clock, POLLS_AT_ONCE, this.#refusals, events.onFrame);
     this.#http.releases.every(CLOCK_EVERY_MS, () => this.#measureClock());
   }
 
@@ -92,17 +95,20 @@ export class MjpegFeed implements Feed {
     const stalled = setTimeout(() => this.#http.down("Something on the way to the server holds its pictures back.", "stalled"), STALLED_MS);
     abort.signal.addEventListener("abort", () => clearTimeout(stalled));
     this.#http.releases.add(() => abort.abort());
-    const query = { ...sized(width), ...(fps === undefined ? {} : { max_fps: String(fps) }) };
+    const query = { ...sized(width, fps), ...(fps === undefined ? {} : { max_fps: String(fps) }) };
     this.#read(camera, query, abort.signal, () => clearTimeout(stalled))
-      .catch(() => undefined)
-      .finally(() => {
+      .catch((error: unknown) => (error instanceof HttpError ? error.refusal : undefined))
+      .then((refusal) => {
         clearTimeout(stalled);
+        if (this.#streams.get(camera) !== stream) return;
+        if (refusal !== undefined) this.#refusals.refused(camera, refusal);
         // A server that ends the stream at once must not be asked without end.
-        if (this.#streams.get(camera) === stream) this.#http.releases.after(PAUSE_MS, () => {
+        this.#http.releases.after(refusal === undefined ? PAUSE_MS : REFUSED_AGAIN_MS, () => {
           this.#end(camera, stream);
           this.#share();
         });
-      });
+      })
+      .catch(() => undefined);
   }
 
   #end(camera: string, stream: Stream): void {
@@ -110,14 +116,15 @@ export class MjpegFeed implements Feed {
     if (this.#streams.get(camera) === stream) this.#streams.delete(camera);
   }
 
-  async #read(camera: string, query: Record<string, string>, signal: AbortSignal, onPicture: () => void): Promise<void> {
+  async #read(camera: string, query: Record<string, string>, signal: AbortSignal, onPicture: () => void): Promise<undefined> {
     const response = await this.#http.get(`api/cameras/${encodeURIComponent(camera)}/stream.mjpeg`, query, signal);
+    this.#refusals.over(camera);
     const body = response.body?.getReader();
-    if (body === undefined) return;
+    if (body === undefined) return undefined;
     const parts = new PartReader();
     for (;;) {
       const { value, done } = await body.read();
-      if (done || signal.aborted) return;
+      if (done || signal.aborted) return undefined;
       for (const part of parts.push(value)) {
         onPicture();
         this.#events.onFrame({ camera, ...stamps(part), width: 0, height: 0, jpeg: part.body });

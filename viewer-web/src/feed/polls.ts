@@ -1,8 +1,10 @@
 // Pictures one by one, by long polls, several cameras at a time in turn. docs/protocol.md, "REST".
 
 import { localNowUs, type ServerClock } from "@framecast/shared/clock";
+import { smoothWidth } from "@framecast/shared/smooth-width";
 import type { FrameMessage } from "@framecast/shared/wire/frame";
-import type { Http } from "./http.ts";
+import { HttpError, type Http } from "./http.ts";
+import { REFUSED_AGAIN_MS, type Refusals } from "./refusals.ts";
 
 /** How long a poll may wait where every shown camera has a poll of its own. */
 const LONG_POLL_MS = 10_000;
@@ -34,15 +36,17 @@ export class Polls {
   readonly #http: Http;
   readonly #clock: ServerClock;
   readonly #atOnce: number;
+  readonly #refusals: Refusals;
   readonly #onFrame: (frame: FrameMessage) => void;
   readonly #cameras = new Map<string, Polled>();
   #polls = 0;
 
   /** `atOnce`: the most requests that are open at a time. */
-  constructor(http: Http, clock: ServerClock, atOnce: number, onFrame: (frame: FrameMessage) => void) {
+  constructor(http: Http, clock: ServerClock, atOnce: number, refusals: Refusals, onFrame: (frame: FrameMessage) => void) {
     this.#http = http;
     this.#clock = clock;
     this.#atOnce = atOnce;
+    this.#refusals = refusals;
     this.#onFrame = onFrame;
   }
 
@@ -77,7 +81,7 @@ export class Polls {
     polled.polledMs = performance.now();
     this.#polls += 1;
     this.#fetchFrame(id, polled)
-      .catch(() => this.#pause(polled))
+      .catch((error: unknown) => this.#failed(id, polled, error))
       .finally(() => {
         polled.polling = false;
         this.#polls -= 1;
@@ -85,10 +89,17 @@ export class Polls {
       });
   }
 
+  #failed(id: string, polled: Polled, error: unknown): void {
+    const refusal = error instanceof HttpError ? error.refusal : undefined;
+    if (refusal === undefined) return this.#pause(polled, PAUSE_MS);
+    if (polled.visible && this.#cameras.get(id) === polled) this.#refusals.refused(id, refusal);
+    this.#pause(polled, REFUSED_AGAIN_MS);
+  }
+
   /** Not again at once: the camera has nothing, or the server is in trouble. */
-  #pause(polled: Polled): void {
-    polled.notBeforeMs = performance.now() + PAUSE_MS;
-    this.#http.releases.after(PAUSE_MS + 1, () => this.#fill());
+  #pause(polled: Polled, milliseconds: number): void {
+    polled.notBeforeMs = performance.now() + milliseconds;
+    this.#http.releases.after(milliseconds + 1, () => this.#fill());
   }
 
   async #fetchFrame(id: string, polled: Polled): Promise<void> {
@@ -99,6 +110,7 @@ export class Polls {
       ...sized(polled.width),
       ...(waits ? { after: String(polled.seq), timeout_ms: String(shared ? SHARED_POLL_MS : LONG_POLL_MS) } : {}),
     });
+    this.#refusals.over(id);
     if (response.status === 204) return;
     const number = (name: string): number => Number(response.headers.get(name) ?? "0") || 0;
     const capturedUs = number("X-Framecast-Captured-Us");
@@ -111,12 +123,12 @@ export class Polls {
     const newer = polled.seq === undefined || seq !== polled.seq;
     polled.seq = seq;
     // A server that does not know `after` would otherwise be asked without end.
-    if (!newer && waits) this.#pause(polled);
+    if (!newer && waits) this.#pause(polled, PAUSE_MS);
     if (newer) this.#onFrame({ camera: id, seq, capturedUs, receivedUs, width: 0, height: 0, jpeg });
   }
 }
 
-/** The query for pictures as wide as they are shown. */
-export function sized(width: number): { width?: string } {
-  return width > 0 ? { width: String(width) } : {};
+/** The query for pictures as wide as they are shown, with as many frames a second as are of use. */
+export function sized(width: number, fps?: number): { width?: string } {
+  return width > 0 ? { width: String(smoothWidth(width, fps)) } : {};
 }

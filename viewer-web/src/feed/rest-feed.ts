@@ -4,6 +4,7 @@ import type { ServerClock } from "@framecast/shared/clock";
 import type { CameraInfo, Feed, FeedEvents, Interest } from "./feed.ts";
 import { Http } from "./http.ts";
 import { Polls, type Wish } from "./polls.ts";
+import { Refusals } from "./refusals.ts";
 
 /** Browsers open six connections to a server over HTTP/1.1; the list and the page itself need theirs. */
 const POLLS_AT_ONCE = 4;
@@ -27,7 +28,7 @@ export class RestFeed implements Feed {
         this.#share();
       },
     });
-    this.#polls = new Polls(this.#http, clock, POLLS_AT_ONCE, events.onFrame);
+    this.#polls = new Polls(this.#http, clock, POLLS_AT_ONCE, new Refusals(events.onRefused), events.onFrame);
   }
 
   shown(): void {

@@ -27,6 +27,8 @@ const REASONS: Readonly<Record<string, string>> = {
   duplicate: "Same again",
   paced: "Over a viewer's fps",
   behind: "Viewer behind",
+  overtaken_here: "Overtaken here by a newer one",
+  broken_here: "Not decoded here",
 };
 
 /** The charts of one camera, or of all together where `camera` is `undefined`. */

@@ -60,12 +60,14 @@ function blank(atMs: number): Sample {
 function compare(before: Reading, now: Reading, seconds: number): Sample {
   const cameras: Record<string, Figures> = {};
   const allAges: number[] = [];
+  const droppedHere: Record<string, number> = {};
   let [shown, kilobytesShown] = [0, 0];
   for (const id of new Set([...Object.keys(now.page), ...(now.server?.cameras ?? []).map((camera) => camera.id)])) {
-    const page = pageFigures(before.page[id], now.page[id]);
+    const page = pageFigures(before.page[id], now.page[id], seconds);
     allAges.push(...page.ages);
     shown += page.shown;
     kilobytesShown += page.kilobytes;
+    for (const [reason, fps] of Object.entries(page.drops)) droppedHere[reason] = (droppedHere[reason] ?? 0) + fps;
     const served = now.server?.cameras.find((camera) => camera.id === id);
     const servedBefore = before.server?.cameras.find((camera) => camera.id === id);
     cameras[id] = {
@@ -76,7 +78,7 @@ function compare(before: Reading, now: Reading, seconds: number): Sample {
       kilobytesIn: served === undefined ? null : served.bytesPerSecond / 1000,
       kilobytesShown: page.kilobytes,
       viewers: served?.viewers ?? null,
-      drops: rates(servedBefore?.drops, served?.drops, seconds),
+      drops: { ...rates(servedBefore?.drops, served?.drops, seconds), ...page.drops },
     };
   }
   const [server, old] = [now.server, before.server];
@@ -92,14 +94,19 @@ function compare(before: Reading, now: Reading, seconds: number): Sample {
       kilobytesShown,
       kilobytesOut: thousandth(rate(old?.sentBytes, server?.sentBytes, seconds)),
       viewers: server?.viewers ?? null,
-      drops: rates(old?.drops, server?.drops, seconds),
+      drops: { ...rates(old?.drops, server?.drops, seconds), ...droppedHere },
     },
   };
 }
 
-function pageFigures(before: PageCamera | undefined, now: PageCamera | undefined): { shown: number; ages: readonly number[]; kilobytes: number } {
+function pageFigures(before: PageCamera | undefined, now: PageCamera | undefined, seconds: number): { shown: number; ages: readonly number[]; kilobytes: number; drops: Drops } {
   const shown = now === undefined || before === undefined ? 0 : Math.max(0, now.shown - before.shown);
-  return { shown, ages: shown === 0 ? [] : (now?.ageMs.slice(-shown) ?? []), kilobytes: now?.kilobytesPerSecond ?? 0 };
+  return { shown, ages: shown === 0 ? [] : (now?.ageMs.slice(-shown) ?? []), kilobytes: now?.kilobytesPerSecond ?? 0, drops: rates(dropsHere(before), dropsHere(now), seconds) };
+}
+
+/** Under names that no reason of the server has. */
+function dropsHere(page: PageCamera | undefined): Drops | undefined {
+  return page && { overtaken_here: page.skipped, broken_here: page.broken };
 }
 
 function percentiles(ages: readonly number[]): { ageP50: number | null; ageP99: number | null } {

@@ -27,6 +27,10 @@ export interface ServerReading {
 /** What this page tells of a camera; see `framecastStats()`. */
 export interface PageCamera {
   shown: number;
+  /** Frames that came and that a newer one overtook before they were drawn. */
+  skipped: number;
+  /** Frames that came and could not be decoded. */
+  broken: number;
   /** The newest ages when shown, in milliseconds. */
   ageMs: readonly number[];
   kilobytesPerSecond: number;

@@ -28,9 +28,12 @@ export function CameraDialog({ camera, taken, onDone, onClose }: CameraDialogPro
   const [outcome, setOutcome] = useState<Outcome>({ kind: "none" });
   const presets = usePresets();
   const element = useRef<HTMLFormElement>(null);
+  /** Counts what was typed: a test tells of what it was begun with. */
+  const version = useRef(0);
   const busy = outcome.kind === "testing" || outcome.kind === "saving";
 
   const change = (next: Form): void => {
+    version.current += 1;
     // Until a person gives it an id, it has one made of its name.
     const named = ownId || next.id !== form.id ? next : { ...next, id: idFor(next.name, taken) };
     if (next.id !== form.id) setOwnId(true);
@@ -59,15 +62,19 @@ export function CameraDialog({ camera, taken, onDone, onClose }: CameraDialogPro
     if (field === undefined) setOutcome({ kind: "failed", words: message });
     else showErrors({ [field]: message });
   };
-  const testFailed = (error: unknown): void => {
+  const describeFailure = (error: unknown): Outcome => {
     const failure = error instanceof ApiFailure ? error : undefined;
     // An address that redirects to an encrypted one has no field for it.
-    setOutcome({ kind: "failed", words: failure?.message ?? "It did not work.", fingerprint: isEncrypted(form) ? failure?.fingerprint : undefined });
+    return { kind: "failed", words: failure?.message ?? "It did not work.", fingerprint: isEncrypted(form) ? failure?.fingerprint : undefined };
   };
   const test = (): void => {
     if (busy || showErrors(checkSource(form))) return;
     setOutcome({ kind: "testing" });
-    testSource(testOf(form, camera !== undefined)).then((found) => setOutcome({ kind: "found", words: describeFound(found) }), testFailed);
+    const tested = version.current;
+    const tell = (outcome: Outcome): void => {
+      if (tested === version.current) setOutcome(outcome);
+    };
+    testSource(testOf(form, camera !== undefined)).then((found) => tell({ kind: "found", words: describeFound(found) }), (error: unknown) => tell(describeFailure(error)));
   };
   const save = (event: Event): void => {
     event.preventDefault();

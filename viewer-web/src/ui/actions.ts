@@ -72,8 +72,6 @@ export async function togglePictureInPicture(camera: Camera): Promise<void> {
   const playing = camera.player.value?.video;
   if (playing !== undefined) {
     await playing.requestPictureInPicture();
-    playing.addEventListener("leavepictureinpicture", () => camera.floating.set(false), { once: true });
-    camera.floating.set(true);
     return;
   }
   const video = document.createElement("video");

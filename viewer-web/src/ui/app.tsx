@@ -28,6 +28,7 @@ export function App({ wall, route, arrangement }: { wall: Wall; route: Route; ar
 
   // A camera that the address asks for and that does not exist yet is waited for, with all others in sight.
   const large = all.find((camera) => camera.id === place.camera);
+  const missing = known && large === undefined && !place.setup ? place.camera : undefined;
   const layout = place.layout ?? arrangement.layout;
   const cameras = useMemo(() => arrange(all, order).filter((camera) => camera === large || matches(place.filter, camera.id, camera.title)), [all, order, large, place.filter]);
   const shown = cameras.map(({ id }) => id);
@@ -51,7 +52,8 @@ export function App({ wall, route, arrangement }: { wall: Wall; route: Route; ar
         filter={place.filter}
         capturePage={capturePage}
         setup={place.setup}
-        onAll={large === undefined && !place.setup ? undefined : () => route.show(undefined)}
+        missing={missing}
+        onAll={large === undefined && missing === undefined && !place.setup ? undefined : () => route.show(undefined)}
         onSetUp={() => route.setUp()}
         onLayout={onLayout}
         onFilter={(filter) => route.filter(filter)}

@@ -18,7 +18,9 @@ interface HeadProps {
   capturePage: URL | undefined;
   /** Cameras are being set up. */
   setup: boolean;
-  /** Set while one camera is shown large, and while cameras are set up. */
+  /** The id that the address asks for, where no camera has it. */
+  missing: string | undefined;
+  /** Set while one camera is shown large or looked for, and while cameras are set up. */
   onAll: (() => void) | undefined;
   onLayout: (layout: Layout) => void;
   onFilter: (filter: string) => void;
@@ -27,7 +29,7 @@ interface HeadProps {
 }
 
 export function Head(props: HeadProps): JSX.Element {
-  const { wall, cameras, capturePage, setup, onAll } = props;
+  const { wall, cameras, capturePage, setup, missing, onAll } = props;
   return (
     <header class="viewer-head">
       <h1>
@@ -50,6 +52,11 @@ export function Head(props: HeadProps): JSX.Element {
         </a>
       )}
       <LinkFigures wall={wall} />
+      {missing !== undefined && (
+        <p class="missing" role="status" data-testid="missing">
+          <strong>There is no camera “{missing}”.</strong> Check the id{cameras.length > 0 ? ", or choose another below" : ""}. It is shown as soon as it sends or is set up.
+        </p>
+      )}
     </header>
   );
 }

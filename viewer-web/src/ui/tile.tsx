@@ -8,10 +8,10 @@ import { useEffect, useRef } from "preact/hooks";
 import type { Camera } from "../camera.ts";
 import type { Wall } from "../wall.ts";
 import type { PlayState } from "../video/player.ts";
-import { usePlay } from "../video/use-play.ts";
+import { useNoSound, usePlay } from "../video/use-play.ts";
 import type { Sight } from "./sight.ts";
 import { TileTools } from "./tile-tools.tsx";
-import { describeBadge, describeOffline, describePlay, describeQuality, describeWaiting } from "./wording.ts";
+import { describeBadge, describeNoSound, describeOffline, describePlay, describeQuality, describeRefusal, describeWaiting } from "./wording.ts";
 
 export interface TileProps {
   camera: Camera;
@@ -33,6 +33,7 @@ export function Tile(props: TileProps): JSX.Element {
   const info = useObservable(camera.info);
   const link = useObservable(wall.link);
   const floating = useObservable(camera.floating);
+  const refusal = useObservable(camera.refusal);
   const element = useRef<HTMLLIElement>(null);
   const place = useRef<HTMLSpanElement>(null);
   const { player, state } = usePlay(camera);
@@ -54,10 +55,12 @@ export function Tile(props: TileProps): JSX.Element {
   const connected = link.phase === "live";
   const playing = state?.phase === "playing";
   // Video comes on a connection of its own. A picture of a camera that may not play is not live, whatever the camera is.
-  const live = playing || (connected && info.online && (state === undefined || state.phase === "jpeg"));
+  // Nor is what the server does not send; unless others' watching brings its pictures here, too.
+  const refused = refusal !== undefined && !camera.moving;
+  const live = playing || (connected && info.online && !refused && (state === undefined || state.phase === "jpeg"));
   const age = camera.ageMs;
   const { width, height } = camera.size;
-  const tone: Tone = playing ? "live" : !connected || state?.phase === "opening" || state?.phase === "resting" ? "wait" : info.online && state?.phase !== "waiting" ? "live" : "bad";
+  const tone: Tone = playing ? "live" : !connected || refused || state?.phase === "opening" || state?.phase === "resting" ? "wait" : info.online && state?.phase !== "waiting" ? "live" : "bad";
   const quality = describeQuality(camera.quality);
   const way = describePlay(camera.play);
   return (
@@ -91,6 +94,7 @@ export function Tile(props: TileProps): JSX.Element {
           </span>
         )}
         <Overlay camera={camera} wall={wall} connected={connected} state={state} />
+        <NoSound camera={camera} />
         <TileTools {...props} />
       </div>
       <div class="tile-caption">
@@ -121,6 +125,16 @@ function Badge({ camera }: { camera: Camera }): JSX.Element {
   );
 }
 
+/** For a while after sound was asked for in vain; the picture goes on. */
+function NoSound({ camera }: { camera: Camera }): JSX.Element | null {
+  const reason = useNoSound(camera);
+  return reason === undefined ? null : (
+    <p class="tile-note" role="status" data-testid="no-sound">
+      {describeNoSound(reason)}
+    </p>
+  );
+}
+
 /** Words on the picture, where the picture does not speak for itself. */
 function Overlay({ camera, wall, connected, state }: { camera: Camera; wall: Wall; connected: boolean; state: PlayState | undefined }): JSX.Element | null {
   const info = useObservable(camera.info);
@@ -142,6 +156,9 @@ function Overlay({ camera, wall, connected, state }: { camera: Camera; wall: Wal
       return null;
     case "jpeg":
     case undefined:
+  }
+  if (camera.refusal.value !== undefined && !camera.moving) {
+    return <Words {...describeRefusal(camera.refusal.value)} last={last} shown={camera.hasPicture} />;
   }
   if (!info.online) {
     const words = describeOffline(info, (wall.serverNowUs() ?? Date.now() * 1000) / 1000);

@@ -2,7 +2,7 @@
 
 import type { Tone } from "@framecast/shared/components";
 import { formatAge, formatDuration, formatSince, sentence } from "@framecast/shared/words";
-import type { CameraInfo } from "../feed/feed.ts";
+import type { CameraInfo, Refusal } from "../feed/feed.ts";
 import type { FeedKind, LinkState } from "../feed/link.ts";
 import type { Rung } from "../video/way.ts";
 
@@ -56,6 +56,25 @@ export function describePlay(rung: Rung | undefined): { title: string; detail: s
   return rung === undefined ? undefined : PLAYS[rung];
 }
 
+const FULL = "All seats are taken";
+
+/** What stands on the picture of a camera of which the server sends no pictures. */
+export function describeRefusal({ code, reason }: Refusal): { title: string; detail: string } {
+  const title = code === "at_capacity" ? FULL : code === "unsupported_codec" ? "No pictures" : "No pictures at the moment";
+  return { title, detail: `${withoutAdvice(reason)} Trying again every 5 s.`.trim() };
+}
+
+/** This page tries again by itself. */
+function withoutAdvice(reason: string): string {
+  return sentence(reason.replace(/;? *try again later\.?$/i, ""));
+}
+
+/** Why a camera whose sound was asked for is not heard. */
+export function describeNoSound(reason: string): string {
+  const taken = /at capacity/i.test(reason);
+  return `No sound: ${taken ? "it comes on a connection of its own, and all seats of this camera are taken." : reason}`;
+}
+
 /** What stands on the picture of a camera whose video is not to be had now. */
 export function describeWaiting(reason: string, leftMs: number): { title: string; detail: string } {
   if (leftMs === Number.POSITIVE_INFINITY) return { title: "Cannot be played here", detail: sentence(reason) };
@@ -64,7 +83,7 @@ export function describeWaiting(reason: string, leftMs: number): { title: string
   const again = seconds > 0 ? `Trying again in ${seconds} s.` : "Trying again.";
   // The title says so already.
   const why = reason.replace(/^camera \S+ is offline: /i, "");
-  return { title: full ? "All seats are taken" : "Offline", detail: `${sentence(why)} ${again}`.trim() };
+  return { title: full ? FULL : "Offline", detail: `${withoutAdvice(why)} ${again}`.trim() };
 }
 
 export function describeCameras(online: number, all: number): string {

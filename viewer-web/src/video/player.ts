@@ -5,6 +5,7 @@ import { Observable } from "@framecast/shared/observable";
 import { Releases } from "@framecast/shared/releases";
 import type { Listed } from "../listing.ts";
 import { Attempt, type AttemptWord } from "./attempt.ts";
+import { handOver } from "./floating.ts";
 import { PlayLadder, type PlayChoice, type Step } from "./ladder.ts";
 import { VideoMeter } from "./meter.ts";
 import { codecName, whyNot } from "./support.ts";
@@ -34,12 +35,16 @@ export interface PlayerEvents {
 
 /** A way that ends sooner after its first picture has failed. */
 const STEADY_MS = 5_000;
+/** Long enough to read why there is no sound. */
+const NOTE_MS = 10_000;
 const NO_FIGURES: WayFigures = { bytesPerSecond: 0, latencyMs: undefined };
 
 export class Player {
   readonly state = new Observable<PlayState>({ phase: "idle" });
   /** Whether the camera is to be heard; `undefined` where it has no sound that can be played here. */
   readonly sound = new Observable<boolean | undefined>(undefined);
+  /** Why what was asked for last, sound, is not to be had; `undefined` after a while. */
+  readonly noSound = new Observable<string | undefined>(undefined);
   /** Where the video elements are; put into the tile. */
   readonly stage: HTMLElement;
   readonly meter = new VideoMeter();
@@ -56,6 +61,7 @@ export class Player {
   #better: Rung[] = [];
   #sinceMs = 0;
   #generation: number | undefined;
+  #note: ReturnType<typeof setTimeout> | undefined;
   #wanted: Wanted = "none";
 
   constructor(camera: string, choice: PlayChoice, open: OpenWay, events: PlayerEvents) {
@@ -115,6 +121,7 @@ export class Player {
   /** Lets the camera be heard, or no more. Only HLS has its sound, which is half a second older than WebRTC. */
   listen(on: boolean): void {
     if (this.sound.value === undefined || this.sound.value === on) return;
+    this.#say(undefined);
     this.sound.set(on);
     this.#followSound();
   }
@@ -130,6 +137,7 @@ export class Player {
 
   close(): void {
     this.want("none");
+    this.#say(undefined);
     this.stage.remove();
   }
 
@@ -213,7 +221,15 @@ export class Player {
 
   /** Some browsers let sound begin only at the very moment of the press, and HLS begins later. */
   #notHeard(error: unknown): void {
-    if (error instanceof DOMException && error.name === "NotAllowedError") this.listen(false);
+    if (!(error instanceof DOMException) || error.name !== "NotAllowedError") return;
+    this.listen(false);
+    this.#say("The browser did not let it begin; press once more.");
+  }
+
+  #say(noSound: string | undefined): void {
+    clearTimeout(this.#note);
+    this.noSound.set(noSound);
+    if (noSound !== undefined) this.#note = setTimeout(() => this.noSound.set(undefined), NOTE_MS);
   }
 
   #ended(attempt: Attempt, end: WayEnd): void {
@@ -233,7 +249,7 @@ export class Player {
     this.#timers.close();
     this.#timers = new Releases();
     this.#plays(attempt);
-    before?.close();
+    if (before !== undefined) handOver(before.video, attempt.video, () => before.close());
   }
 
   #climbLater(rung: Rung, afterMs?: number): void {
@@ -254,7 +270,10 @@ export class Player {
     attempt.close();
     this.#beside = undefined;
     if (ending === "unsupported") this.#ladder.rule(attempt.rung, reason);
-    if (attempt.rung === "hls" && this.sound.value === true) this.sound.set(false);
+    if (attempt.rung === "hls" && this.sound.value === true) {
+      this.sound.set(false);
+      this.#say(reason);
+    }
     this.#climb(this.#current?.rung ?? "jpeg");
   }
 }

@@ -5,6 +5,7 @@ import type { Camera } from "../camera.ts";
 import type { Player, PlayState } from "./player.ts";
 
 const SILENT = new Observable<boolean | undefined>(undefined);
+const NOTHING = new Observable<string | undefined>(undefined);
 const NONE = new Observable<PlayState | undefined>(undefined);
 
 /** `undefined` for a camera without video. */
@@ -12,6 +13,12 @@ export function usePlay(camera: Camera): { player: Player | undefined; state: Pl
   const player = useObservable(camera.player);
   const state = useObservable<PlayState | undefined>((player?.state as Observable<PlayState | undefined> | undefined) ?? NONE);
   return { player, state: player === undefined ? undefined : state };
+}
+
+/** Why the sound that was asked for is not to be had. */
+export function useNoSound(camera: Camera): string | undefined {
+  const player = useObservable(camera.player);
+  return useObservable(player?.noSound ?? NOTHING);
 }
 
 /** Whether the camera is heard; `undefined` for one without sound. */

@@ -1,8 +1,10 @@
 // All cameras with video: which of them may play, and the pictures that stand where none does.
 
+import { Releases } from "@framecast/shared/releases";
 import type { Camera } from "../camera.ts";
 import type { Picture } from "../engine/messages.ts";
 import { hasVideo, type Listed } from "../listing.ts";
+import { followFloating } from "./floating.ts";
 import { jpegOf } from "./grab.ts";
 import type { PlayChoice } from "./ladder.ts";
 import { openWay } from "./open.ts";
@@ -28,6 +30,9 @@ export class Videos {
   readonly #events: VideosEvents;
   readonly #stills: Stills<Camera>;
   readonly #turns = new Turns(openWay);
+  readonly #releases = new Releases();
+  /** The page is left, and may be come back to. */
+  #left = false;
   /** In sight, in the order they came into it. */
   readonly #inSight = new Set<Camera>();
 
@@ -36,6 +41,10 @@ export class Videos {
     this.#most = most ?? (matchMedia("(pointer: coarse)").matches ? MOST_ON_PHONES : MOST);
     this.#events = events;
     this.#stills = new Stills(events.onStill);
+    // The server notices a viewer that has gone without a word only after seconds, and until then the viewer has its
+    // place: this very page would find it taken when it is loaded anew.
+    this.#releases.listen(window, "pagehide", () => this.#leave(true));
+    this.#releases.listen(window, "pageshow", () => this.#leave(false));
   }
 
   /** What the server's list says of a camera; `undefined` where it is not in it. */
@@ -73,6 +82,7 @@ export class Videos {
   }
 
   close(): void {
+    this.#releases.close();
     this.#stills.close();
   }
 
@@ -81,6 +91,7 @@ export class Videos {
       onJpeg: () => this.#events.onJpeg(camera),
       onLast: (video) => this.#keep(camera, player, video),
     });
+    followFloating(player.stage, camera.floating);
     camera.player.set(player);
     this.#share();
     return player;
@@ -92,12 +103,22 @@ export class Videos {
     this.#stills.forget(camera);
   }
 
+  #leave(left: boolean): void {
+    if (left === this.#left) return;
+    this.#left = left;
+    this.#share();
+  }
+
   /** Who came first plays; the others show a picture now and then. */
   #share(): void {
     let free = this.#most;
     for (const camera of this.#inSight) {
       const player = camera.player.value;
       if (player === undefined) continue;
+      if (this.#left) {
+        player.want("none");
+        continue;
+      }
       player.want(free > 0 ? "watch" : "rest");
       this.#stills.refresh(camera, free <= 0);
       free -= 1;
