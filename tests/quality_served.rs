@@ -220,16 +220,16 @@ async fn over_the_budget_frames_are_left_out_and_the_stats_say_so() {
     let mut source = Viewer::open(&relay, "cameras=door").await;
     let mut viewer = Viewer::open(&relay, "cameras=door&quality=medium").await;
     let start = Instant::now();
-    let (mut last, mut lowered) = (0, Value::Null);
-    while lowered != true {
+    let (mut last, mut rung) = (0, Value::Null);
+    while rung["lowered"] != true {
         assert!(start.elapsed() < PATIENCE, "never told: {}", rungs(&relay).await);
         let (seq, picture) = viewer.frame().await;
         assert!(seq > last && size(&picture).0 == 640);
         last = seq;
-        lowered = rungs(&relay).await[0]["lowered"].clone();
+        rung = rungs(&relay).await[0].clone();
     }
-    let rung = rungs(&relay).await[0].clone();
-    assert!(rung["fps"].as_f64() < Some(20.0) && rung["due_fps"].as_f64() > Some(20.0), "{rung}");
+    let [fps, due_fps] = ["fps", "due_fps"].map(|name| rung[name].as_f64().unwrap());
+    assert!(fps < 0.7 * due_fps, "{rung}");
     let server = relay.json("/api/stats").await["server"]["media"].clone();
     let busy = server["busy_s"].as_f64().unwrap();
     let allowed = server["budget_cores"].as_f64().unwrap() * start.elapsed().as_secs_f64();
@@ -237,12 +237,12 @@ async fn over_the_budget_frames_are_left_out_and_the_stats_say_so() {
     let one = rung["encode_ms"].as_f64().unwrap() / 1000.0;
     assert!(busy <= allowed + 3.0 * one, "{server}, {allowed} s allowed");
     // Who watches the camera's own pictures notices nothing of it.
-    let (mut seq, _) = source.frame().await;
-    while seq < relay.registry.get("door").unwrap().latest().unwrap().seq {
+    let (first, _) = source.frame().await;
+    let mut seq = first;
+    for _ in 0..30 {
         seq = source.frame().await.0;
     }
-    let (next, _) = source.frame().await;
-    assert!(next <= seq + 2, "{next} after {seq}");
+    assert!(seq - first <= 60, "30 of {}", seq - first);
 }
 
 #[tokio::test]
