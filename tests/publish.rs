@@ -223,7 +223,8 @@ fn pictures_that_the_server_refuses_are_told_and_if_there_are_no_others_it_is_a_
     let put = |name: &str, bytes: &[u8]| std::fs::write(dir.path().join(name), bytes).unwrap();
     let publish = || {
         let folder = dir.path().to_str().unwrap();
-        let args = ["publish", "door", "--to", &to, "--folder", folder, "--fps", "10"];
+        // Slow enough that none is replaced by the next while the connection is made.
+        let args = ["publish", "door", "--to", &to, "--folder", folder, "--fps", "1"];
         let (code, _, said) = output(framecast(&args));
         let last = said.lines().last().unwrap_or_default().to_owned();
         (code, last, said)

@@ -22,9 +22,12 @@ use common::Relay;
 use framecast::wire::{multipart::Splitter, pieces::Piece};
 use playlist::Playlist;
 use pulled::{door, relay, streaming};
-use rtsp_camera::{RtspCamera, clock, clock_of, now_ms};
+use rtsp_camera::{PATIENCE, RtspCamera, clock, clock_of, now_ms};
 use serde_json::json as object;
-use tokio::{task::JoinHandle, time::sleep};
+use tokio::{
+    task::JoinHandle,
+    time::{sleep, timeout},
+};
 
 const WIDTH: usize = 640;
 /// Rows of the picture that have the clock.
@@ -63,7 +66,7 @@ async fn jpegs(relay: Arc<Relay>, until_ms: u64) -> Vec<Came> {
     let mut splitter = Splitter::new(None, 1 << 20, 0);
     let mut came = Vec::new();
     while now_ms() < until_ms {
-        let chunk = answer.chunk().await.unwrap().unwrap();
+        let chunk = timeout(PATIENCE, answer.chunk()).await.unwrap().unwrap().unwrap();
         let mut rest = &chunk[..];
         while let Some(piece) = splitter.next(&mut rest).unwrap() {
             let Piece::Frame(jpeg) = piece else { panic!("no picture") };
@@ -121,9 +124,11 @@ async fn is_live_again(
     assert!(missing.unwrap() >= 900, "{what}: it was not frozen");
     assert!(back.unwrap() < 1500, "{what}: back after {back:?} ms");
     assert!(later.len() >= 3, "{what}: {later:?}");
-    // One that plays on where it was would be older by the second that was missed.
-    let most = later.iter().max().unwrap();
-    assert!(*most < usual + 500, "{what}: {most} ms old, usually {usual}");
+    // One that plays on where it was would be older by the second that was missed, and so would all of them.
+    let mut sorted = later.clone();
+    sorted.sort_unstable();
+    let now = sorted[sorted.len() / 2];
+    assert!(now < usual + 500, "{what}: {now} ms old, usually {usual}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

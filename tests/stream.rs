@@ -134,6 +134,42 @@ async fn only_by_its_name_is_a_camera_on_demand_connected_and_who_wants_all_sees
 }
 
 #[tokio::test]
+async fn who_asks_again_for_one_full_camera_is_told_of_that_one_only() {
+    let relay = ViewPort::start().await;
+    let cameras = ["gate", "yard"].map(|id| {
+        let configured = Configured { name: None, reason: "standing by".into(), on_demand: true };
+        let id = CameraId::parse(id).unwrap();
+        let camera = relay.registry.configure(&id, configured).unwrap();
+        camera.limit_viewers(1);
+        camera
+    });
+    let _seats = cameras.map(|camera| camera.seat().unwrap());
+    let (mut client, _) = connect(&relay, "?cameras=gate,yard").await;
+    let mut full = Vec::new();
+    while full.len() < 2 {
+        let told = text(&mut client).await;
+        if told["type"] == "error" {
+            full.push(told["camera"].clone());
+        }
+    }
+    full.sort_by_key(Value::to_string);
+    assert_eq!(full, ["gate", "yard"]);
+
+    send(&mut client, json!({"type": "subscribe", "camera": "gate"})).await;
+    send(&mut client, json!({"type": "ping", "t": 1})).await;
+    full.clear();
+    loop {
+        let told = text(&mut client).await;
+        match told["type"].as_str().unwrap() {
+            "error" => full.push(told["camera"].clone()),
+            "pong" => break,
+            _ => {}
+        }
+    }
+    assert_eq!(full, ["gate"]);
+}
+
+#[tokio::test]
 async fn a_camera_that_is_always_connected_is_watched_by_who_wants_all_and_so_is_one_that_becomes_so()
  {
     let relay = ViewPort::start().await;

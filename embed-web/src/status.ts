@@ -7,7 +7,12 @@ import type { Presence } from "./source/source.ts";
 /** A picture older than this is not live: what is shown says how old it is. */
 const LIVE_MS = 2_000;
 
-const REFUSALS: Record<Refused, string> = { refused: "The server refuses this page", full: "All places are taken", unsupported: "No pictures" };
+/** The badge, and what stands over the picture. */
+const REFUSALS: Record<Refused, [badge: string, title: string]> = {
+  refused: ["Refused", "The server refuses this page"],
+  full: ["Full", "All seats are taken"],
+  unsupported: ["No pictures", "No pictures"],
+};
 
 export interface Seen {
   /** `undefined` while out of sight. */
@@ -41,8 +46,10 @@ export function describe({ phase, presence, ageMs, camera, nowMs }: Seen): Statu
   switch (phase.name) {
     case "wrong":
       return say("bad", "Error", "This camera cannot be shown", phase.reason);
-    case "refused":
-      return say("bad", old || "Refused", REFUSALS[phase.by], phase.reason);
+    case "refused": {
+      const [badge, title] = REFUSALS[phase.by];
+      return say("bad", old || badge, title, phase.reason);
+    }
     case "waiting":
       return say("bad", old || "No connection", "No connection to the server", `${phase.reason} Trying again.`);
     case "connecting":

@@ -22,7 +22,7 @@ describe("the words of the element", () => {
     const reason = "Pages of http://wall.example may not use this server; to allow it: --allow-origin http://wall.example.";
     expect(say(seen({ phase: { name: "refused", reason, by: "refused" }, ageMs: undefined }))).toMatchObject({ tone: "bad", badge: "Refused", detail: reason, online: false });
     const full = say(seen({ phase: { name: "refused", reason: "Try again later.", by: "full" }, ageMs: undefined }));
-    expect(full).toMatchObject({ tone: "bad", title: "All places are taken", detail: "Try again later." });
+    expect(full).toMatchObject({ tone: "bad", title: "All seats are taken", detail: "Try again later." });
   });
 
   it("says why a camera that is online has no pictures, and does not call it offline", () => {

@@ -133,6 +133,10 @@ impl Session<'_> {
                     self.send(Message::text(ping)).await?;
                     ping_at = pings.next().unwrap_or(Instant::now() + PING_PERIOD);
                 }
+                () = sleep_until(began + SILENCE), if self.max_frame_bytes.is_none() => {
+                    let why = "the server does not say what it takes, so it is none of this kind";
+                    return Err(End::Lost(why.into()));
+                }
                 () = sleep_until(heard_at + SILENCE) => {
                     return Err(End::Lost("the server has stopped answering".into()));
                 }

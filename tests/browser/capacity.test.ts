@@ -33,7 +33,7 @@ async function first(stage: Stage, server: Server): Promise<Page> {
 const refusals = /the server responded with a status of (503|415)/;
 
 for (const transport of ["ws", "mjpeg", "rest"]) {
-  staged(`a tile of a camera whose places are taken says so, and plays when one is free (${transport})`, async (stage) => {
+  staged(`a tile of a camera whose seats are taken says so, and plays when one is free (${transport})`, async (stage) => {
     const server = await stage.server();
     await withOnePlace(server, async () => {
       const before = await first(stage, server);
@@ -42,13 +42,13 @@ for (const transport of ["ws", "mjpeg", "rest"]) {
       await eventually("why there are no pictures", async () => (await words.count()) === 1 && /All seats are taken.*max_viewers.*Trying again/s.test(await words.innerText()));
       const count = await shown(viewer);
       await before.close();
-      await eventually("pictures", async () => (await shown(viewer)) > count + 20, 8_000);
+      await eventually("pictures", async () => (await shown(viewer)) > count + 5);
       expect(await words.count()).toBe(0);
     });
     expect(stage.errors.filter((error) => !refusals.test(error))).toEqual([]);
   });
 
-  staged(`an element whose camera's places are taken says so and is not online for a moment; then it is (${transport})`, async (stage) => {
+  staged(`an element whose camera's seats are taken says so and is not online for a moment; then it is (${transport})`, async (stage) => {
     const server = await stage.server();
     await withOnePlace(server, async () => {
       const before = await first(stage, server);
@@ -69,9 +69,9 @@ for (const transport of ["ws", "mjpeg", "rest"]) {
       // Longer than until it has asked again.
       await page.waitForTimeout(6_500);
       expect(await heard()).toHaveLength(1);
-      expect((await heard())[0]).toMatch(/^offline All places are taken: .*max_viewers/);
+      expect((await heard())[0]).toMatch(/^offline All seats are taken: .*max_viewers/);
       await before.close();
-      await eventually("the camera", async () => (await heard())[1]?.startsWith("online"), 8_000);
+      await eventually("the camera", async () => (await heard())[1]?.startsWith("online"));
     });
     expect(stage.errors.filter((error) => !refusals.test(error))).toEqual([]);
   });

@@ -178,7 +178,8 @@ staged("the seat of a page that is left is free at once: loaded anew it plays, a
   await plays(page, "gate", "whep");
   const tookMs = await page.evaluate(() => performance.now());
   console.log(`one seat, loaded anew: plays after ${tookMs.toFixed(0)} ms`);
-  expect(tookMs).toBeLessThan(3_000);
+  // A seat of which the server hears nothing is free after some 20 s.
+  expect(tookMs).toBeLessThan(10_000);
 
   // As when the browser keeps the page to come back to.
   const turn = (type: string): Promise<unknown> => page.evaluate((type) => dispatchEvent(new PageTransitionEvent(type, { persisted: true })), type);

@@ -114,7 +114,7 @@ staged("a test tells nothing of an address that is another meanwhile", async (st
   const server = await stage.server();
   const page = await stage.page("viewer", new URL("#setup", server.view));
   // A camera that takes its time, and then is none.
-  const slow = createServer((socket) => setTimeout(() => socket.destroy(), 1_500)).listen(0, "127.0.0.1");
+  const slow = createServer((socket) => setTimeout(() => socket.destroy(), 4_000)).listen(0, "127.0.0.1");
   stage.closes(async () => slow.close());
   await once(slow, "listening");
   await fill(page, "Door", "127.0.0.1", (slow.address() as AddressInfo).port);

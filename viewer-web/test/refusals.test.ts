@@ -8,7 +8,9 @@ const body = (code: string, message: string): string => JSON.stringify({ error: 
 describe("refusals", () => {
   it("are of a camera in the server's own words, and told apart from a connection that fails", () => {
     expect(readHttpRefusal(415, body("unsupported_codec", "camera yard sends H.265"))).toEqual({ code: "unsupported_codec", reason: "Camera yard sends H.265." });
-    expect(readHttpRefusal(503, "<h1>Service Unavailable</h1>")?.reason).toBe("The server answered 503.");
+    expect(readHttpRefusal(503, body("at_capacity", "stream at capacity"))?.code).toBe("at_capacity");
+    expect(readHttpRefusal(503, body("camera_offline", "camera yard is offline: it does not answer"))).toBeUndefined();
+    expect(readHttpRefusal(503, "<h1>Service Unavailable</h1>")).toBeUndefined();
     expect(readHttpRefusal(404, body("unknown_camera", "no such camera"))).toBeUndefined();
     expect(readHttpRefusal(502, "")).toBeUndefined();
   });

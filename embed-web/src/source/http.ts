@@ -62,6 +62,10 @@ export abstract class HttpSource implements Source {
     return typeof size === "number" ? { width: smoothWidth(size, maxFps) } : { quality: size };
   }
 
+  protected get isUp(): boolean {
+    return this.#up;
+  }
+
   /** The server gives pictures of the camera, or there is no camera to refuse. */
   protected accepted(): void {
     if (this.#up || this.releases.closed) return;

@@ -25,11 +25,11 @@ export class PollingSource extends HttpSource {
     const waits = this.#seq !== undefined && this.#polls % CLOCK_EVERY !== 0;
     this.#polls += 1;
     const askedUs = localNowUs();
+    // Anybody may have one picture; of those who wait for the next, only so many, and a refusal would be here by then.
+    if (waits && !this.isUp) this.releases.after(REFUSED_BY_MS, () => this.accepted());
     const response = await this.get("/frame.jpg", { ...this.sized, ...(waits ? { after: this.#seq ?? "", timeout_ms: WAIT_MS } : {}) });
     if (!response.ok && response.status !== 404) await this.refused(response);
     else if (waits || !response.ok) this.accepted();
-    // Anybody may have one picture; of those who wait for the next, only so many.
-    else this.releases.after(REFUSED_BY_MS, () => this.accepted());
     if (response.status === 204 || !response.ok) return this.#again(PAUSE_MS);
     if (!waits) this.measure(askedUs, response);
     const jpeg = new Uint8Array(await response.arrayBuffer());
@@ -39,7 +39,8 @@ export class PollingSource extends HttpSource {
     const newer = seq !== this.#seq;
     this.#seq = seq;
     if (newer) this.events.onPicture({ jpeg, seq: BigInt(seq), capturedUs: number("X-Framecast-Captured-Us"), receivedUs: number("X-Framecast-Received-Us") });
-    this.#again(newer ? this.#untilDueMs() : PAUSE_MS);
+    const pauseMs = newer ? this.#untilDueMs() : PAUSE_MS;
+    this.#again(this.isUp ? pauseMs : 0);
   }
 
   #untilDueMs(): number {

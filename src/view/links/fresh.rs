@@ -42,12 +42,12 @@ pub(in super::super) fn has_pictures(camera: &Camera) -> Result<(), ApiError> {
 /// For a camera that has to be connected to: makes it so that its newest picture is one of now. Who
 /// waits counts as a viewer, and takes a seat.
 pub(in super::super) async fn fresh(rest: &Rest, camera: &Arc<Camera>) -> Result<(), ApiError> {
-    let Some(before) = link(rest, camera).await else { return Ok(()) };
-    has_pictures(camera)?;
     let online = matches!(camera.presence(), Presence::Online { .. });
     if online && camera.age().is_some_and(|age| age < FRESH) {
         return Ok(());
     }
+    let Some(before) = link(rest, camera).await else { return Ok(()) };
+    has_pictures(camera)?;
     let _seat = seat(camera)?;
     let _viewing = camera.viewing();
     let mut pictures = camera.consumer();
@@ -99,7 +99,8 @@ async fn link(rest: &Rest, camera: &Camera) -> Option<LinkStatus> {
     let mut link = camera.link().watch();
     if has_address(rest, camera) {
         // One that was set up or changed a moment ago is taken up in the next.
-        let _ = tokio::time::timeout(SOON, link.wait_for(Option::is_some)).await;
+        let soon = tokio::time::timeout(SOON, link.wait_for(Option::is_some));
+        let _ = rest.shutdown.run_until_cancelled(soon).await;
     }
     link.borrow().clone()
 }

@@ -34,7 +34,7 @@ const LEAVING: Duration = Duration::from_secs(1);
 /// Connect a camera.
 ///
 /// Now, and until it is stopped or the server ends, whoever watches. Answers when the first picture is
-/// there, or why not, after 10.5 s at most. Port, path and login in the body are used in place of the
+/// there, or why not, after some 10 s at most. Port, path and login in the body are used in place of the
 /// configured ones until the stream is stopped; the configured password goes to no other port or user.
 #[utoipa::path(
     post,

@@ -2,8 +2,8 @@
 //!
 //! It starts with the smallest rung that is as wide as the picture is shown and has all frames that the viewer
 //! wants. When frames gain age on their way, or a third of them has to be left out, it goes a rung lower; when
-//! all has been good for a while, a rung higher. A climb that failed makes the next one wait twice as long, so that a link between two
-//! rungs does not swing.
+//! all has been good for a while, a rung higher. A climb that failed makes the next one wait twice as long, so
+//! that a link between two rungs does not swing.
 
 use std::time::{Duration, Instant};
 

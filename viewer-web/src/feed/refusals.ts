@@ -13,10 +13,13 @@ export function readRefusal(error: unknown): Refusal | undefined {
   return code === undefined ? undefined : { code, reason: sentence(asText((error as Message)["message"]) ?? "") };
 }
 
-/** Of an answer over HTTP, `{"error":{…}}`: what is in a camera's way, and not in the connection's. */
+/**
+ * Of an answer over HTTP, `{"error":{…}}`: that there is no place, or are no pictures. What else may be in the way, such
+ * as a camera that is offline or a server that is busy, passes by itself or is told otherwise.
+ */
 export function readHttpRefusal(status: number, body: string): Refusal | undefined {
-  if (status !== 503 && status !== 415) return undefined;
-  return readRefusal(parseMessage(body)?.["error"]) ?? { code: `http_${status}`, reason: `The server answered ${status}.` };
+  const refusal = readRefusal(parseMessage(body)?.["error"]);
+  return status === 415 || refusal?.code === "at_capacity" ? (refusal ?? { code: `http_${status}`, reason: `The server answered ${status}.` }) : undefined;
 }
 
 /** Tells of each change once. */

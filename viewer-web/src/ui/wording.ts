@@ -60,7 +60,7 @@ const FULL = "All seats are taken";
 
 /** What stands on the picture of a camera of which the server sends no pictures. */
 export function describeRefusal({ code, reason }: Refusal): { title: string; detail: string } {
-  const title = code === "at_capacity" ? FULL : code === "unsupported_codec" ? "No pictures" : "No pictures at the moment";
+  const title = code === "at_capacity" ? FULL : "No pictures";
   return { title, detail: `${withoutAdvice(reason)} Trying again every 5 s.`.trim() };
 }
 

@@ -45,6 +45,10 @@ export class Videos {
     // place: this very page would find it taken when it is loaded anew.
     this.#releases.listen(window, "pagehide", () => this.#leave(true));
     this.#releases.listen(window, "pageshow", () => this.#leave(false));
+    // Whatever a browser leaves out of the two: a page that is looked at plays.
+    this.#releases.listen(document, "visibilitychange", () => {
+      if (document.visibilityState === "visible") this.#leave(false);
+    });
   }
 
   /** What the server's list says of a camera; `undefined` where it is not in it. */

@@ -33,6 +33,16 @@ impl Writer {
         }
     }
 
+    /// The same of one camera. The others are left alone: those that are full would be refused anew, and those
+    /// that run would be paced anew.
+    pub(super) fn follow(&mut self, key: usize, camera: &CameraId) {
+        match (self.viewers[key].wants.of(camera), self.subscription_of(key, camera)) {
+            (Some(wish), _) => self.subscribe(key, camera, wish),
+            (None, Some(subscription)) => self.unsubscribe(subscription),
+            (None, None) => {}
+        }
+    }
+
     pub(super) fn subscribe(&mut self, key: usize, camera: &CameraId, wish: Wish) {
         if let Some(subscription) = self.subscription_of(key, camera) {
             return self.resubscribe(subscription, wish);

@@ -24,30 +24,30 @@ impl Writer {
             }
             Command::Subscribe(id, camera, wish) => self.with(id, |writer, key| {
                 let wants = &mut writer.viewers[key].wants;
-                match camera {
-                    None => wants.all = Some(wish),
-                    Some(camera) => {
-                        if wants.cameras.len() >= MAX_WANTED && !wants.cameras.contains_key(&camera)
-                        {
-                            return writer.refuse_more(key);
-                        }
-                        wants.cameras.insert(camera.clone(), Some(wish));
-                        writer.tell_if_unknown(key, &camera);
-                    }
+                let Some(camera) = camera else {
+                    wants.all = Some(wish);
+                    return writer.subscribe_wanted(key);
+                };
+                if wants.cameras.len() >= MAX_WANTED && !wants.cameras.contains_key(&camera) {
+                    return writer.refuse_more(key);
                 }
-                writer.subscribe_wanted(key);
+                wants.cameras.insert(camera.clone(), Some(wish));
+                writer.tell_if_unknown(key, &camera);
+                writer.follow(key, &camera);
             }),
             Command::Unsubscribe(id, camera) => self.with(id, |writer, key| {
                 let wants = &mut writer.viewers[key].wants;
-                match camera {
-                    None => *wants = Wants::default(),
-                    // Remembered only where it takes one camera out of all.
-                    Some(camera) if wants.all.is_some() && wants.cameras.len() < MAX_WANTED => {
-                        wants.cameras.insert(camera, None);
-                    }
-                    Some(camera) => drop(wants.cameras.remove(&camera)),
+                let Some(camera) = camera else {
+                    *wants = Wants::default();
+                    return writer.subscribe_wanted(key);
+                };
+                // Remembered only where it takes one camera out of all.
+                if wants.all.is_some() && wants.cameras.len() < MAX_WANTED {
+                    wants.cameras.insert(camera.clone(), None);
+                } else {
+                    wants.cameras.remove(&camera);
                 }
-                writer.subscribe_wanted(key);
+                writer.follow(key, &camera);
             }),
             Command::Ack(id, camera, seq) => self.with(id, |writer, key| {
                 if let Some(subscription) = writer.subscription_of(key, &camera) {
