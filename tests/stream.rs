@@ -170,6 +170,27 @@ async fn who_asks_again_for_one_full_camera_is_told_of_that_one_only() {
 }
 
 #[tokio::test]
+async fn another_size_is_no_way_around_a_seat() {
+    let relay = ViewPort::start().await;
+    let gate = set_up(&relay, true);
+    gate.limit_viewers(1);
+    let _seat = gate.seat().unwrap();
+    let mut demand = gate.demand();
+    let (mut client, _) = connect(&relay, "?cameras=*").await;
+    for quality in ["low", "medium"] {
+        send(&mut client, json!({"type": "subscribe", "camera": "gate", "quality": quality})).await;
+        let told = loop {
+            let told = text(&mut client).await;
+            if told["type"] == "error" {
+                break told;
+            }
+        };
+        assert_eq!(told["code"], "at_capacity");
+        assert!(!wanted(&mut demand).await, "{quality}");
+    }
+}
+
+#[tokio::test]
 async fn a_camera_that_is_always_connected_is_watched_by_who_wants_all_and_so_is_one_that_becomes_so()
  {
     let relay = ViewPort::start().await;

@@ -174,7 +174,9 @@ impl Writer {
             return false;
         }
         let older = showing.watch.quality();
-        let watch = self.watch(self.subscriptions[key].viewer, camera, quality);
+        // As entitled as before: who found no seat finds none by another size.
+        let watch =
+            if showing.watch.is_demand() { camera.watch(quality) } else { camera.glance(quality) };
         self.unlist(key);
         let subscription = &mut self.subscriptions[key];
         subscription.showing.watch = watch;
