@@ -125,13 +125,13 @@ export class Wall {
     if (isBack) for (const camera of this.#byId.values()) camera.player.value?.again();
   }
 
-  /** Tells the engine what is wanted of a camera's JPEG stream: nothing while its video plays. */
+  /** Tells the engine what is wanted of a camera's JPEG stream: nothing while its video plays. Its width holds for stills, too. */
   #tell(camera: Camera): void {
     const interest = camera.interest ?? UNTOLD;
     const wish = { ...interest, visible: interest.visible && this.#videos.wantsJpeg(camera) };
     const told = camera.told ?? UNTOLD;
     camera.told = wish;
-    const changed = told.visible !== wish.visible || (wish.visible && (told.width !== wish.width || told.fps !== wish.fps));
+    const changed = told.visible !== wish.visible || told.width !== wish.width || (wish.visible && told.fps !== wish.fps);
     if (changed) this.#engine.tell({ do: "want", camera: camera.id, interest: wish });
   }
 

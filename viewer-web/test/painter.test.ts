@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
+import type { Decoded } from "../src/picture/decode.ts";
 import { Painter, type PainterEvents } from "../src/picture/painter.ts";
 
-/** A decoder whose pictures are ready when the test says so, and a canvas that only counts. */
+/** A decoder of pictures 64 wide that are ready when the test says so, and a canvas that only counts. */
 function painter(canvasNow = true): {
   canvas: HTMLCanvasElement;
   painter: Painter<number>;
@@ -9,31 +10,43 @@ function painter(canvasNow = true): {
   log: string[];
   decoding: () => number;
   closed: () => number;
+  /** How wide each picture was asked for. */
+  asked: number[];
 } {
   const log: string[] = [];
-  const waiting: { resolve: (bitmap: ImageBitmap) => void; reject: (error: Error) => void }[] = [];
+  const asked: number[] = [];
+  const waiting: { resolve: () => void; reject: (error: Error) => void }[] = [];
   let closed = 0;
-  const bitmap = { width: 4, height: 3, close: () => (closed += 1) } as unknown as ImageBitmap;
+  const decoded = (width: number): Decoded => ({
+    image: { close: () => (closed += 1) } as unknown as ImageBitmap,
+    width,
+    height: width * 0.75,
+    of: { width: 64, height: 48 },
+  });
   const canvas = { width: 0, height: 0, getContext: () => ({ drawImage: () => undefined }) } as unknown as HTMLCanvasElement;
   const events: PainterEvents<number> = {
-    onShown: (about) => log.push(`shown ${about}`),
+    onShown: (about, width, height) => log.push(`shown ${about}`) && expect([width, height]).toEqual([64, 48]),
     onSkipped: (about) => log.push(`skipped ${about}`),
     onBroken: (about) => log.push(`broken ${about}`),
   };
-  const painter = new Painter(events, () => new Promise((resolve, reject) => waiting.push({ resolve, reject })));
+  const painter = new Painter(events, (_jpeg, shownWidth) => {
+    asked.push(shownWidth);
+    return new Promise((resolve, reject) => waiting.push({ resolve: () => resolve(decoded(Math.min(64, shownWidth))), reject }));
+  });
   if (canvasNow) painter.drawOn(canvas);
   return {
     painter,
     canvas,
     finish: async (ok = true) => {
       const first = waiting.shift();
-      if (ok) first?.resolve(bitmap);
+      if (ok) first?.resolve();
       else first?.reject(new Error("broken"));
       await new Promise((resolve) => setTimeout(resolve));
     },
     log,
     decoding: () => waiting.length,
     closed: () => closed,
+    asked,
   };
 }
 
@@ -79,5 +92,68 @@ describe("Painter", () => {
     it.offer(job(3));
     expect(log).toEqual(["shown 1"]);
     expect(closed()).toBe(2);
+  });
+
+  it("draws as few pixels as are shown, and the same picture again once more are", async () => {
+    const { painter: it, canvas, finish, log, asked, closed } = painter();
+    it.showAs(16);
+    it.offer(job(1));
+    await finish();
+    expect(canvas).toMatchObject({ width: 16, height: 12 });
+    it.showAs(32);
+    await finish();
+    expect(canvas).toMatchObject({ width: 32, height: 24 });
+    // Narrower: the next picture will be.
+    it.showAs(16);
+    expect(asked).toEqual([16, 32]);
+    expect(closed()).toBe(2);
+    expect(log).toEqual(["shown 1"]);
+  });
+
+  it("leaves a whole picture as it is, however wide it is shown", async () => {
+    const { painter: it, finish, asked } = painter();
+    it.showAs(64);
+    it.offer(job(1));
+    await finish();
+    it.showAs(128);
+    expect(asked).toEqual([64]);
+  });
+
+  it("becomes wider with the next picture where that is on its way already", async () => {
+    const { painter: it, canvas, finish, log, asked } = painter();
+    it.showAs(16);
+    it.offer(job(1));
+    await finish();
+    it.offer(job(2));
+    it.showAs(32);
+    it.offer(job(3));
+    await finish();
+    expect(asked).toEqual([16, 16, 32]);
+    await finish();
+    expect(canvas.width).toBe(32);
+    expect(log).toEqual(["shown 1", "shown 2", "shown 3"]);
+  });
+
+  it("paints again what came too small, unless a newer picture waits", async () => {
+    const { painter: it, finish, log, asked } = painter();
+    it.showAs(16);
+    it.offer(job(1));
+    it.showAs(32);
+    await finish();
+    expect(asked).toEqual([16, 32]);
+    it.offer(job(2));
+    await finish();
+    await finish();
+    expect(log).toEqual(["shown 1", "shown 2"]);
+  });
+
+  it("keeps what it shows if that cannot be drawn again", async () => {
+    const { painter: it, finish, log } = painter();
+    it.showAs(16);
+    it.offer(job(1));
+    await finish();
+    it.showAs(32);
+    await finish(false);
+    expect(log).toEqual(["shown 1"]);
   });
 });

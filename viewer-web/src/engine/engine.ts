@@ -31,6 +31,7 @@ export class Engine {
       case "hurry":
         return this.#link?.hurry();
       case "want":
+        this.#tracks.get(command.camera)?.showAs(command.interest.width);
         return this.#link?.want(command.camera, command.interest);
       case "draw":
         return this.#tracks.get(command.camera)?.drawOn(command.canvas);

@@ -5,7 +5,8 @@ import { localNowUs, type ServerClock } from "@framecast/shared/clock";
 import { RateMeter } from "@framecast/shared/rate";
 import type { FrameMessage } from "@framecast/shared/wire/frame";
 import type { Served } from "../feed/feed.ts";
-import { Painter, type Decode, type PaintTarget } from "../picture/painter.ts";
+import type { Decode } from "../picture/decode.ts";
+import { Painter, type PaintTarget } from "../picture/painter.ts";
 import type { Picture, TrackFigures } from "./messages.ts";
 
 /** Ages kept between two reports; more come only where nobody asks for reports. */
@@ -61,6 +62,11 @@ export class Track {
 
   drawOn(canvas: PaintTarget): void {
     this.#painter.drawOn(canvas);
+  }
+
+  /** How wide the camera is shown, in device pixels; 0 if it is not. */
+  showAs(width: number): void {
+    if (width > 0) this.#painter.showAs(width);
   }
 
   arrived(frame: FrameMessage): void {

@@ -66,8 +66,10 @@ export class Link {
   }
 
   want(camera: string, interest: Interest): void {
+    const before = this.#wanted.get(camera);
     this.#wanted.set(camera, interest);
-    this.#feed?.want(camera, interest);
+    // How wide a camera would be that is not wanted is no news to the server.
+    if (interest.visible || before?.visible !== false) this.#feed?.want(camera, interest);
   }
 
   #connect(kind: FeedKind): void {

@@ -1,6 +1,8 @@
 // From JPEG to pixels: one canvas, one decoding at a time, the newest frame next. Nothing here knows about
 // cameras, networks, or which thread it is on.
 
+import { decodeJpeg, type Decode, type Decoded } from "./decode.ts";
+
 /** A picture to show; `T` is whatever the owner wants back when it is on the screen. */
 export interface PaintJob<T> {
   jpeg: Uint8Array<ArrayBuffer>;
@@ -8,6 +10,7 @@ export interface PaintJob<T> {
 }
 
 export interface PainterEvents<T> {
+  /** With the picture's own size; it may be drawn smaller. */
   onShown: (about: T, width: number, height: number) => void;
   /** A frame that a newer one overtook while another was being decoded. */
   onSkipped: (about: T) => void;
@@ -17,16 +20,6 @@ export interface PainterEvents<T> {
 
 type Context = CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D;
 
-/** Decodes a JPEG; replaced in tests. */
-export type Decode = (jpeg: Uint8Array<ArrayBuffer>) => Promise<ImageBitmap>;
-
-/**
- * Browsers decode this off the page's thread. Measured with 57 KB VGA and 116 KB 720p pictures, arrival to
- * painted: 4.0 and 7.6 ms this way, no better with `ImageDecoder` (4.4, 9.1) or in a worker with its own
- * canvas (4.5, 6.3 to 8.2). The worker is for the page's sake; see docs/decisions.md.
- */
-const decodeJpeg: Decode = (jpeg) => createImageBitmap(new Blob([jpeg], { type: "image/jpeg" }));
-
 export type PaintTarget = HTMLCanvasElement | OffscreenCanvas;
 
 export class Painter<T> {
@@ -35,7 +28,12 @@ export class Painter<T> {
   #canvas: PaintTarget | undefined;
   #context: Context | null = null;
   #decoding = false;
-  #next: PaintJob<T> | undefined;
+  /** `again`: it is on the canvas already, in too few pixels. */
+  #next: (PaintJob<T> & { again?: true }) | undefined;
+  /** In device pixels. Whole pictures until somebody says. */
+  #shownWidth = Infinity;
+  /** On the canvas, in fewer pixels than the picture has. */
+  #coarse: PaintJob<T> | undefined;
   #closed = false;
 
   constructor(events: PainterEvents<T>, decode: Decode = decodeJpeg) {
@@ -51,10 +49,17 @@ export class Painter<T> {
     this.#begin();
   }
 
+  /** How wide pictures are shown from now on, in device pixels; they may be drawn as small. */
+  showAs(width: number): void {
+    const grows = width > this.#shownWidth;
+    this.#shownWidth = width;
+    if (grows && !this.#decoding) this.#sharpen();
+  }
+
   /** Shows the picture as soon as may be; what was waiting is overtaken. */
   offer(job: PaintJob<T>): void {
     if (this.#closed) return;
-    if (this.#next !== undefined) this.#events.onSkipped(this.#next.about);
+    if (this.#next !== undefined && this.#next.again !== true) this.#events.onSkipped(this.#next.about);
     this.#next = job;
     this.#begin();
   }
@@ -62,39 +67,49 @@ export class Painter<T> {
   close(): void {
     this.#closed = true;
     this.#next = undefined;
+    this.#coarse = undefined;
   }
 
   #begin(): void {
     if (!this.#decoding && this.#canvas !== undefined) this.#work().catch(() => undefined);
   }
 
+  /** The last picture of a camera that sends no more would stay coarse. */
+  #sharpen(): void {
+    if (this.#coarse === undefined) return;
+    this.#next ??= { ...this.#coarse, again: true };
+    this.#begin();
+  }
+
   async #work(): Promise<void> {
     this.#decoding = true;
     while (this.#next !== undefined) {
-      const { jpeg, about } = this.#next;
+      const job = this.#next;
       this.#next = undefined;
+      const shownWidth = this.#shownWidth;
       try {
-        this.#paint(await this.#decode(jpeg), about);
+        this.#paint(await this.#decode(job.jpeg, shownWidth), job);
       } catch {
-        this.#events.onBroken(about);
+        if (job.again !== true) this.#events.onBroken(job.about);
       }
+      if (this.#shownWidth > shownWidth) this.#sharpen();
     }
     this.#decoding = false;
   }
 
-  #paint(bitmap: ImageBitmap, about: T): void {
+  #paint({ image, width, height, of }: Decoded, job: PaintJob<T> & { again?: true }): void {
     const canvas = this.#canvas;
     if (this.#closed || canvas === undefined) {
-      bitmap.close();
+      image.close();
       return;
     }
-    const { width, height } = bitmap;
     if (canvas.width !== width || canvas.height !== height) {
       canvas.width = width;
       canvas.height = height;
     }
-    this.#context?.drawImage(bitmap, 0, 0);
-    bitmap.close();
-    this.#events.onShown(about, width, height);
+    this.#context?.drawImage(image, 0, 0);
+    image.close();
+    this.#coarse = width < of.width ? { jpeg: job.jpeg, about: job.about } : undefined;
+    if (job.again !== true) this.#events.onShown(job.about, of.width, of.height);
   }
 }

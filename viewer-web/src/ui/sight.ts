@@ -9,6 +9,8 @@ const WIDTH_STEP = 160;
 /** On a tile narrower than this, in CSS pixels, more frames a second than this are not told apart. */
 const SMALL_PX = 150;
 const SMALL_FPS = 15;
+/** A window of its own is at least about this wide, in CSS pixels, whatever its tile is. */
+const FLOATING_PX = 640;
 /** Layouts settle before the server is told. */
 const SETTLE_MS = 250;
 /** Tiles this far outside still count as seen: scrolling must not meet a standing picture. */
@@ -61,7 +63,7 @@ export class Sight {
     const pageVisible = document.visibilityState === "visible";
     for (const [element, tile] of this.#tiles) {
       const visible = tile.floating || (pageVisible && tile.inView && element.clientWidth > 0);
-      const pixels = element.clientWidth * devicePixelRatio;
+      const pixels = Math.max(element.clientWidth, tile.floating ? FLOATING_PX : 0) * devicePixelRatio;
       const fps = !tile.floating && element.clientWidth < SMALL_PX ? SMALL_FPS : undefined;
       tile.tell({ visible, width: Math.ceil(pixels / WIDTH_STEP) * WIDTH_STEP, fps });
     }

@@ -1,0 +1,31 @@
+// What a JPEG says of itself before its pixels: ITU-T T.81, annex B.
+
+export interface JpegHead {
+  width: number;
+  height: number;
+  /** Whether an application segment before it might say that the picture is to be turned (EXIF). */
+  mayBeTurned: boolean;
+}
+
+/** Markers of frame headers, SOF0 to SOF15; of that range DHT, JPG and DAC are none. */
+const isFrameHeader = (marker: number): boolean => marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc;
+const EXIF_MARKER = 0xe1;
+
+/** `undefined`: no frame header where one must stand. */
+export function readJpegHead(jpeg: Uint8Array): JpegHead | undefined {
+  const view = new DataView(jpeg.buffer, jpeg.byteOffset, jpeg.byteLength);
+  let mayBeTurned = false;
+  // Behind the start of the image, each segment is its marker and its length, which counts itself.
+  let at = 2;
+  while (at + 9 <= view.byteLength && view.getUint8(at) === 0xff) {
+    const marker = view.getUint8(at + 1);
+    if (marker === 0xff) {
+      at += 1; // A marker may have any number of these before it.
+      continue;
+    }
+    if (isFrameHeader(marker)) return { height: view.getUint16(at + 5), width: view.getUint16(at + 7), mayBeTurned };
+    mayBeTurned ||= marker === EXIF_MARKER;
+    at += 2 + view.getUint16(at + 2);
+  }
+  return undefined;
+}

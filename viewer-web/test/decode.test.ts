@@ -1,0 +1,42 @@
+import { describe, expect, it } from "vitest";
+import { divisorFor } from "../src/picture/decode.ts";
+import { readJpegHead } from "../src/picture/jpeg-head.ts";
+
+const SOI = [0xff, 0xd8];
+const JFIF = [0xff, 0xe0, 0, 4, 1, 1];
+const EXIF = [0xff, 0xe1, 0, 5, 1, 1, 1];
+/** A table whose marker stands among those of frame headers. */
+const DHT = [0xff, 0xc4, 0, 3, 0];
+/** 480 lines of 640. */
+const SOF2 = [0xff, 0xc2, 0, 11, 8, 0x01, 0xe0, 0x02, 0x80, 1, 1, 0x11, 0];
+
+const head = (...parts: number[][]): ReturnType<typeof readJpegHead> => readJpegHead(Uint8Array.from(parts.flat()));
+
+describe("readJpegHead", () => {
+  it("finds the size behind other segments and fill bytes", () => {
+    expect(head(SOI, JFIF, DHT, [0xff, 0xff], SOF2)).toEqual({ width: 640, height: 480, mayBeTurned: false });
+  });
+
+  it("says where EXIF might turn the picture", () => {
+    expect(head(SOI, EXIF, SOF2)).toEqual({ width: 640, height: 480, mayBeTurned: true });
+  });
+
+  it("finds nothing in what is cut short, or is no JPEG, wherever its bytes stand", () => {
+    for (const bytes of [[], SOI, [...SOI, ...JFIF, ...SOF2.slice(0, 8)], [...SOI, 0, 0, ...SOF2], [...SOI, 0xff, 0xe0, 0xff, 0xff, ...SOF2]]) expect(head(bytes)).toBeUndefined();
+    const inside = Uint8Array.from([9, 9, ...SOI, ...SOF2]).subarray(2);
+    expect(readJpegHead(inside)?.width).toBe(640);
+  });
+});
+
+describe("divisorFor", () => {
+  const picture = { width: 640, height: 480, mayBeTurned: false };
+
+  it("halves as often as still fills what is shown", () => {
+    expect([640, 321, 320, 161, 160, 80, 10].map((shown) => divisorFor(picture, shown))).toEqual([undefined, undefined, 2, 2, 4, 8, 8]);
+  });
+
+  it("leaves whole what may be turned, and all until the width is known", () => {
+    expect(divisorFor({ ...picture, mayBeTurned: true }, 100)).toBeUndefined();
+    expect(divisorFor(picture, Infinity)).toBeUndefined();
+  });
+});
