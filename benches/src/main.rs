@@ -87,6 +87,17 @@ enum Command {
         #[arg(long, default_value_t = 3)]
         rounds: usize,
     },
+    /// Measure cameras over WebRTC again and again
+    Webrtc {
+        /// framecast or baseline
+        #[arg(value_parser = subject::Kind::parse)]
+        server: subject::Kind,
+        cameras: usize,
+        #[arg(long, default_value_t = 5)]
+        seconds: u64,
+        #[arg(long, default_value_t = 3)]
+        rounds: usize,
+    },
 }
 
 fn main() -> ExitCode {
@@ -110,6 +121,13 @@ fn main() -> ExitCode {
             .and_then(|_| {
                 for _ in 0..rounds {
                     println!("{:.2?}", rows::door(server, door, cameras, seconds)?);
+                }
+                Ok(())
+            }),
+        Some(Command::Webrtc { server, cameras, seconds, rounds }) => sys::raise_open_files()
+            .and_then(|_| {
+                for _ in 0..rounds {
+                    println!("{:.2?}", rows::webrtc(server, cameras, seconds)?);
                 }
                 Ok(())
             }),

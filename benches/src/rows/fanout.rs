@@ -35,7 +35,7 @@ const TWO_WORKERS: usize = 2;
 
 /// While a cache grows, each frame costs new pages of the kernel's besides. So caches that are full before
 /// a turn counts: what a server does that has run for longer than they reach back.
-const OPTIONS: &[&str] = &["--cache-secs", "1"];
+pub const OPTIONS: &[&str] = &["--cache-secs", "1"];
 const SETTLE: Duration = Duration::from_millis(1500);
 
 /// (cameras, viewers of each).

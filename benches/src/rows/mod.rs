@@ -15,7 +15,11 @@ mod turns;
 
 use std::{io, time::Duration};
 
-pub use self::{fanout::measure as fanout, ingest::push as door, turns::Figures};
+pub use self::{
+    fanout::measure as fanout,
+    ingest::{push as door, webrtc},
+    turns::Figures,
+};
 use crate::report::Section;
 
 /// How thoroughly to measure.

@@ -65,6 +65,11 @@ impl Flow {
         self.0.as_ref().is_none_or(|link| link.is_open(now))
     }
 
+    /// Whether nothing was acknowledged yet.
+    pub(super) fn is_silent(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// How much longer the newest frame took to be acknowledged than the quickest of late: the age that
     /// it gained on its way. `None` before the first acknowledgement.
     pub(super) fn delay(&self) -> Option<Duration> {
