@@ -25,7 +25,7 @@ function painter(canvasNow = true): {
   });
   const canvas = { width: 0, height: 0, getContext: () => ({ drawImage: () => undefined }) } as unknown as HTMLCanvasElement;
   const events: PainterEvents<number> = {
-    onShown: (about, width, height) => log.push(`shown ${about}`) && expect([width, height]).toEqual([64, 48]),
+    onShown: (about, width, height) => log.push(width === 64 && height === 48 ? `shown ${about}` : `shown ${about} of ${width}×${height}`),
     onSkipped: (about) => log.push(`skipped ${about}`),
     onBroken: (about) => log.push(`broken ${about}`),
   };
@@ -147,13 +147,29 @@ describe("Painter", () => {
     expect(log).toEqual(["shown 1", "shown 2"]);
   });
 
+  it("paints again what is too small also where all that came since was broken", async () => {
+    const { painter: it, canvas, finish, log, asked } = painter();
+    it.showAs(16);
+    it.offer(job(1));
+    await finish();
+    it.offer(job(2));
+    it.showAs(32);
+    await finish(false);
+    await finish();
+    expect(asked).toEqual([16, 16, 32]);
+    expect(canvas.width).toBe(32);
+    expect(log).toEqual(["shown 1", "broken 2"]);
+  });
+
   it("keeps what it shows if that cannot be drawn again", async () => {
-    const { painter: it, finish, log } = painter();
+    const { painter: it, finish, log, asked } = painter();
     it.showAs(16);
     it.offer(job(1));
     await finish();
     it.showAs(32);
     await finish(false);
+    it.showAs(48);
+    expect(asked).toEqual([16, 32]);
     expect(log).toEqual(["shown 1"]);
   });
 });

@@ -64,7 +64,7 @@ export class Track {
     this.#painter.drawOn(canvas);
   }
 
-  /** How wide the camera is shown, in device pixels; 0 if it is not. */
+  /** How wide the camera is shown, in device pixels; 0 where that is not known. */
   showAs(width: number): void {
     if (width > 0) this.#painter.showAs(width);
   }

@@ -1,4 +1,4 @@
-// From a JPEG's bytes to something that can be drawn, in no more pixels than are shown.
+// From a JPEG's bytes to something that can be drawn, in hardly more pixels than are shown.
 
 import { readJpegHead, type JpegHead } from "./jpeg-head.ts";
 
@@ -18,19 +18,21 @@ export type Decode = (jpeg: Uint8Array<ArrayBuffer>, shownWidth: number) => Prom
 /** Each halves width and height once more: decoders make these while they decode, for less than a whole picture. */
 const HALVINGS = [8, 4, 2];
 
+/** Only on secure pages (WebCodecs, `ImageDecoder`), and only until it fails at what the browser can decode otherwise. */
+let canDecodeSmall = typeof ImageDecoder === "function";
+
 /**
- * A picture shown at half its width or less is decoded as small; measured with 24 KB of 640×480, decoded and drawn
- * at half: 1.0 ms instead of 2.9, see docs/decisions.md. `ImageDecoder` is for secure pages only (WebCodecs, section
- * 10); everywhere else, and for whole pictures, where it is no faster, the browser decodes on a thread of its choice.
+ * A picture shown at half its width or less is decoded as small: measured with 24 KB of 640×480, decoded and drawn
+ * at half, 1.0 and 2.1 ms instead of 2.9 and 3.1, see docs/decisions.md. Everywhere else, and for whole pictures, where
+ * `ImageDecoder` is no faster, the browser decodes on a thread of its choice.
  */
 export const decodeJpeg: Decode = async (jpeg, shownWidth) => {
-  const head = readJpegHead(jpeg);
+  const head = canDecodeSmall ? readJpegHead(jpeg) : undefined;
   const divisor = head === undefined ? undefined : divisorFor(head, shownWidth);
-  if (head !== undefined && divisor !== undefined) {
-    const small = await decodeSmall(jpeg, head, divisor).catch(() => undefined);
-    if (small !== undefined) return small;
-  }
+  const small = head === undefined || divisor === undefined ? undefined : await decodeSmall(jpeg, head, divisor).catch(() => undefined);
+  if (small !== undefined) return small;
   const image = await createImageBitmap(new Blob([jpeg], { type: "image/jpeg" }));
+  if (divisor !== undefined) canDecodeSmall = false;
   const { width, height } = image;
   return { image, width, height, of: { width, height } };
 };
@@ -42,8 +44,7 @@ export function divisorFor({ width, mayBeTurned }: JpegHead, shownWidth: number)
   return HALVINGS.find((divisor) => width / divisor >= shownWidth);
 }
 
-async function decodeSmall(jpeg: Uint8Array<ArrayBuffer>, { width, height }: JpegHead, divisor: number): Promise<Decoded | undefined> {
-  if (typeof ImageDecoder !== "function") return undefined;
+async function decodeSmall(jpeg: Uint8Array<ArrayBuffer>, { width, height }: JpegHead, divisor: number): Promise<Decoded> {
   const decoder = new ImageDecoder({ data: jpeg, type: "image/jpeg", desiredWidth: Math.ceil(width / divisor), desiredHeight: Math.ceil(height / divisor) });
   try {
     const { image } = await decoder.decode();

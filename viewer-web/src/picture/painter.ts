@@ -18,6 +18,9 @@ export interface PainterEvents<T> {
   onBroken: (about: T) => void;
 }
 
+/** `again`: it is on the canvas already, in too few pixels. */
+type Work<T> = PaintJob<T> & { again?: true };
+
 type Context = CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D;
 
 export type PaintTarget = HTMLCanvasElement | OffscreenCanvas;
@@ -28,12 +31,11 @@ export class Painter<T> {
   #canvas: PaintTarget | undefined;
   #context: Context | null = null;
   #decoding = false;
-  /** `again`: it is on the canvas already, in too few pixels. */
-  #next: (PaintJob<T> & { again?: true }) | undefined;
+  #next: Work<T> | undefined;
   /** In device pixels. Whole pictures until somebody says. */
   #shownWidth = Infinity;
-  /** On the canvas, in fewer pixels than the picture has. */
-  #coarse: PaintJob<T> | undefined;
+  /** On the canvas in fewer pixels than the picture has, for this width. */
+  #coarse: { job: PaintJob<T>; shownWidth: number } | undefined;
   #closed = false;
 
   constructor(events: PainterEvents<T>, decode: Decode = decodeJpeg) {
@@ -51,9 +53,9 @@ export class Painter<T> {
 
   /** How wide pictures are shown from now on, in device pixels; they may be drawn as small. */
   showAs(width: number): void {
-    const grows = width > this.#shownWidth;
     this.#shownWidth = width;
-    if (grows && !this.#decoding) this.#sharpen();
+    this.#sharpen();
+    this.#begin();
   }
 
   /** Shows the picture as soon as may be; what was waiting is overtaken. */
@@ -76,28 +78,28 @@ export class Painter<T> {
 
   /** The last picture of a camera that sends no more would stay coarse. */
   #sharpen(): void {
-    if (this.#coarse === undefined) return;
-    this.#next ??= { ...this.#coarse, again: true };
-    this.#begin();
+    if (!this.#decoding && this.#coarse !== undefined && this.#coarse.shownWidth < this.#shownWidth) this.#next ??= { ...this.#coarse.job, again: true };
   }
 
   async #work(): Promise<void> {
-    this.#decoding = true;
     while (this.#next !== undefined) {
       const job = this.#next;
       this.#next = undefined;
+      // What cannot be drawn again stays as it is.
+      if (job.again === true) this.#coarse = undefined;
+      this.#decoding = true;
       const shownWidth = this.#shownWidth;
       try {
-        this.#paint(await this.#decode(job.jpeg, shownWidth), job);
+        this.#paint(await this.#decode(job.jpeg, shownWidth), job, shownWidth);
       } catch {
         if (job.again !== true) this.#events.onBroken(job.about);
       }
-      if (this.#shownWidth > shownWidth) this.#sharpen();
+      this.#decoding = false;
+      this.#sharpen();
     }
-    this.#decoding = false;
   }
 
-  #paint({ image, width, height, of }: Decoded, job: PaintJob<T> & { again?: true }): void {
+  #paint({ image, width, height, of }: Decoded, { jpeg, about, again }: Work<T>, shownWidth: number): void {
     const canvas = this.#canvas;
     if (this.#closed || canvas === undefined) {
       image.close();
@@ -109,7 +111,7 @@ export class Painter<T> {
     }
     this.#context?.drawImage(image, 0, 0);
     image.close();
-    this.#coarse = width < of.width ? { jpeg: job.jpeg, about: job.about } : undefined;
-    if (job.again !== true) this.#events.onShown(job.about, of.width, of.height);
+    this.#coarse = width < of.width ? { job: { jpeg, about }, shownWidth } : undefined;
+    if (again !== true) this.#events.onShown(about, of.width, of.height);
   }
 }

@@ -9,7 +9,7 @@ const WIDTH_STEP = 160;
 /** On a tile narrower than this, in CSS pixels, more frames a second than this are not told apart. */
 const SMALL_PX = 150;
 const SMALL_FPS = 15;
-/** A window of its own is at least about this wide, in CSS pixels, whatever its tile is. */
+/** A window of its own is taken to be at least this wide, in CSS pixels, whatever its tile is. */
 const FLOATING_PX = 640;
 /** Layouts settle before the server is told. */
 const SETTLE_MS = 250;
@@ -21,6 +21,7 @@ export class Sight {
   readonly #tiles = new Map<Element, { inView: boolean; floating: boolean; tell: (interest: Interest) => void }>();
   readonly #views: IntersectionObserver;
   readonly #sizes: ResizeObserver;
+  #density!: MediaQueryList;
   #settling: ReturnType<typeof setTimeout> | undefined;
 
   constructor() {
@@ -36,6 +37,10 @@ export class Sight {
     this.#releases.add(() => this.#sizes.disconnect());
     this.#releases.add(() => clearTimeout(this.#settling));
     this.#releases.listen(document, "visibilitychange", () => this.#tellSoon());
+    // Zooming in with two fingers: no element becomes larger, but what it shows does.
+    if (visualViewport !== null) this.#releases.listen(visualViewport, "resize", () => this.#tellSoon());
+    this.#watchDensity();
+    this.#releases.add(() => (this.#density.onchange = null));
   }
 
   /** Watches a tile, which counts as seen while it is `floating`; returns the release. */
@@ -54,6 +59,17 @@ export class Sight {
     this.#releases.close();
   }
 
+  /** Moved to a screen of other pixels, no element need change its size. */
+  #watchDensity(): void {
+    const same = matchMedia(`(resolution: ${devicePixelRatio}dppx)`);
+    same.onchange = () => {
+      same.onchange = null;
+      this.#watchDensity();
+      this.#tellSoon();
+    };
+    this.#density = same;
+  }
+
   #tellSoon(): void {
     clearTimeout(this.#settling);
     this.#settling = setTimeout(() => this.#tell(), SETTLE_MS);
@@ -63,9 +79,14 @@ export class Sight {
     const pageVisible = document.visibilityState === "visible";
     for (const [element, tile] of this.#tiles) {
       const visible = tile.floating || (pageVisible && tile.inView && element.clientWidth > 0);
-      const pixels = Math.max(element.clientWidth, tile.floating ? FLOATING_PX : 0) * devicePixelRatio;
       const fps = !tile.floating && element.clientWidth < SMALL_PX ? SMALL_FPS : undefined;
-      tile.tell({ visible, width: Math.ceil(pixels / WIDTH_STEP) * WIDTH_STEP, fps });
+      tile.tell({ visible, width: widthOf(element.clientWidth, tile.floating), fps });
     }
   }
+}
+
+/** How wide a camera is shown, in device pixels, whose tile has this many CSS pixels. */
+export function widthOf(tilePx: number, floating: boolean): number {
+  const pixels = Math.max(tilePx, floating ? FLOATING_PX : 0) * devicePixelRatio * Math.max(1, visualViewport?.scale ?? 1);
+  return Math.ceil(pixels / WIDTH_STEP) * WIDTH_STEP;
 }

@@ -9,7 +9,7 @@ import type { Camera } from "../camera.ts";
 import type { Wall } from "../wall.ts";
 import type { PlayState } from "../video/player.ts";
 import { useNoSound, usePlay } from "../video/use-play.ts";
-import type { Sight } from "./sight.ts";
+import { widthOf, type Sight } from "./sight.ts";
 import { TileTools } from "./tile-tools.tsx";
 import { describeBadge, describeNoSound, describeOffline, describePlay, describeQuality, describeRefusal, describeWaiting } from "./wording.ts";
 
@@ -50,7 +50,7 @@ export function Tile(props: TileProps): JSX.Element {
   );
 
   // What is no longer drawn is out of sight, unless it has a window of its own.
-  useEffect(() => () => wall.want(camera, { visible: camera.floating.value, width: 0, fps: undefined }), [camera]);
+  useEffect(() => () => wall.want(camera, { visible: camera.floating.value, width: widthOf(0, camera.floating.value), fps: undefined }), [camera]);
 
   const connected = link.phase === "live";
   const playing = state?.phase === "playing";
