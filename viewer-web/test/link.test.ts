@@ -116,6 +116,21 @@ describe("Link", () => {
     expect(newest().wants).toEqual(["door"]);
   });
 
+  it("says nothing of the width of a camera that is not seen", () => {
+    const { link, newest } = open();
+    newest().events.onUp();
+    const told = (): number => newest().wants.length;
+    const want = (visible: boolean, width: number): void => link.want("door", { visible, width, fps: undefined });
+    want(true, 320);
+    want(true, 640);
+    want(false, 640);
+    expect(told()).toBe(3);
+    want(false, 1280);
+    expect(told()).toBe(3);
+    want(true, 1280);
+    expect(told()).toBe(4);
+  });
+
   it("goes to polls at once where pictures are held back", () => {
     const { link, newest } = open();
     for (let i = 0; i < 3; i += 1) failSocket(newest());

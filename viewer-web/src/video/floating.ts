@@ -11,7 +11,8 @@ const GIVE_UP_MS = 4_000;
 
 /** Moves the window from one element to the other, if it shows the first, and then ends that one. */
 export function handOver(from: HTMLVideoElement, to: HTMLVideoElement, end: () => void): void {
-  void move(from, to).finally(end);
+  if (document.pictureInPictureElement === from) void move(from, to).finally(end);
+  else end();
 }
 
 async function move(from: HTMLVideoElement, to: HTMLVideoElement): Promise<void> {
