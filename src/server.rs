@@ -1,10 +1,12 @@
 //! Joins all parts; the only module that imports everything.
 
 mod figures;
+mod pulls;
 
 use std::{
     io,
     net::{SocketAddr, UdpSocket},
+    num::NonZeroUsize,
     sync::Arc,
     time::Duration,
 };
@@ -12,8 +14,6 @@ use std::{
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-
-mod pulls;
 
 use crate::{
     config::Config,
@@ -107,11 +107,10 @@ impl Server {
         let port = port.map_err(|error| bind_error("--ingest-addr", ingest_addr, error))?;
         let port = Arc::new(port);
         let ingest = Ingest { registry: registry.clone() };
-        let writers = config.workers.or_else(|| std::thread::available_parallelism().ok());
-        let writers = writers.map_or(1, std::num::NonZeroUsize::get);
+        let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        // Two that share a core only wake each other.
+        let writers = config.workers.unwrap_or(cores).min(cores).get();
         let streams = Streams::start(registry.clone(), config.max_fps, writers, shutdown, tasks);
-
-        let cores = std::thread::available_parallelism().unwrap_or(std::num::NonZeroUsize::MIN);
         let media = Media::start(&registry, cores, config.media_cpu, shutdown, tasks);
 
         let origins = Origins::new(&config.allow_origins);

@@ -5,19 +5,21 @@
 //! the same bytes.
 //!
 //! Belongs here: which frame goes to whom, when. Does not: reading from viewers. Who comes and goes is in
-//! `viewers`, who watches what in `subscriptions`, which cameras there are in `cameras`.
+//! `viewers`, who watches what in `subscriptions`, which cameras there are in `cameras`, what each viewer is
+//! due now and then, and at the end, in `upkeep`.
 
 mod cameras;
 mod subscriptions;
+mod upkeep;
 mod viewers;
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, BinaryHeap, HashMap},
+    collections::{BinaryHeap, HashMap},
     future::Future,
     pin::{Pin, pin},
     sync::{Arc, atomic::AtomicUsize},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use bytes::Bytes;
@@ -27,23 +29,18 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    GOING,
     auto::{Auto, Size},
     flow::Flow,
     messages,
-    viewer::{Format, Line, NOT_READING, Sent, Viewer, Wish},
+    viewer::{Line, Sent, Viewer, Wish},
 };
 use crate::{
-    net::{close_code, heartbeat},
     relay::{
         Bell, Camera, CameraId, DropReason, Feed, Latest, Pacer, Quality, Registry, Rope, Seat,
         Watch,
     },
     view,
-    wire::{
-        envelope::{Opcode, websocket_frame},
-        stream::{CameraStatus, Counts, Served, ServerMessage},
-    },
+    wire::stream::{CameraStatus, Counts},
 };
 
 /// Commands that may wait for a writer. Readers wait in turn when it is full, so a viewer that
@@ -56,13 +53,6 @@ const WRITES_A_TURN: usize = 64;
 const FETCHED_TOGETHER: usize = 8;
 /// Cameras that one viewer may name; more are watched with `*`.
 pub(super) const MAX_WANTED: usize = 1000;
-/// Each viewer is looked after once a second, a slice of them at a time: telling thousands at once
-/// would hold up a frame by milliseconds.
-const TICK: Duration = Duration::from_millis(50);
-const SLICES: u64 = 20;
-/// Seconds between `stats` messages.
-const STATS_PERIOD: u64 = 5;
-
 /// What a reader asks of the writer.
 pub(super) enum Command {
     Add(Box<Viewer>),
@@ -183,7 +173,7 @@ impl Writer {
         shutdown: CancellationToken,
     ) {
         let mut shutdown = pin!(shutdown.cancelled_owned());
-        let mut tick = tokio::time::interval(TICK);
+        let mut tick = tokio::time::interval(upkeep::TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         self.sync_cameras();
         let mut rung = Vec::new();
@@ -374,78 +364,6 @@ impl Writer {
             if let Some(subscription) = self.subscriptions.get_mut(key).filter(|s| s.id == id) {
                 subscription.timer = false;
                 self.retry(key);
-            }
-        }
-    }
-
-    fn tick(&mut self) {
-        self.ticks += 1;
-        let (second, slice) = (self.ticks / SLICES, self.ticks % SLICES);
-        let now = self.now();
-        for key in (slice as usize..self.viewers.capacity()).step_by(SLICES as usize) {
-            let Some(viewer) = self.viewers.get(key) else { continue };
-            if viewer.is_overdue(now) || viewer.is_dead() {
-                self.remove(key);
-                continue;
-            }
-            if viewer.is_not_reading(now) {
-                tracing::info!(viewer = viewer.id, "viewer read nothing for {NOT_READING:?}");
-                self.close(key, close_code::NOT_READING, "the viewer read nothing for 30 s");
-                continue;
-            }
-            // Spread over the period by the viewers' numbers.
-            let turn = second + viewer.id + 1;
-            if turn.is_multiple_of(heartbeat::PERIOD.as_secs()) {
-                self.viewers[key].control(websocket_frame(Opcode::Ping, b""));
-                self.flush(key);
-            }
-            if turn.is_multiple_of(STATS_PERIOD) || self.viewers[key].has_other_quality {
-                self.send_stats(key);
-            }
-        }
-    }
-
-    fn send_stats(&mut self, key: usize) {
-        let viewer = &self.viewers[key];
-        // Figures are only good fresh: none are queued for a viewer that is behind.
-        if viewer.line().format() == Format::Legacy || !viewer.line().is_free() {
-            return;
-        }
-        let subscriptions = viewer.subscriptions.values().map(|&s| &self.subscriptions[s]);
-        let served = |s: &Subscription| Served {
-            counts: s.counts,
-            quality: s.showing.watch.quality().name(),
-        };
-        let cameras: BTreeMap<&str, Served> =
-            subscriptions.map(|s| (s.camera.id().as_str(), served(s))).collect();
-        let message = messages::text(&ServerMessage::Stats { cameras: &cameras });
-        self.viewers[key].has_other_quality = false;
-        self.text(key, message);
-    }
-
-    /// Tells every viewer that the server goes, and waits a little until they have read it.
-    async fn close_all(&mut self, mut commands: mpsc::Receiver<Command>) {
-        for key in self.viewers.iter().map(|(key, _)| key).collect::<Vec<_>>() {
-            self.close(key, close_code::GOING_AWAY, GOING);
-        }
-        let mut tick = tokio::time::interval(Duration::from_millis(50));
-        while !self.viewers.is_empty() {
-            tokio::select! {
-                Some((key, id)) = self.writable.next() => self.became_writable(key, id),
-                Some(command) = commands.recv() => match command {
-                    Command::Add(viewer) => self.turn_away(*viewer),
-                    Command::Gone(_) => self.obey(command),
-                    _ => {}
-                },
-                _ = tick.tick() => {
-                    let now = self.now();
-                    for key in self.viewers.iter().map(|(key, _)| key).collect::<Vec<_>>() {
-                        let viewer = &self.viewers[key];
-                        if viewer.is_dead() || viewer.is_overdue(now) {
-                            self.remove(key);
-                        }
-                    }
-                }
             }
         }
     }
