@@ -20,7 +20,7 @@ FRAMECAST_DATA_DIR ?= data
 
 PAGES := web-shared capture-web viewer-web embed-web
 PAGE_SOURCES = $(shell find $(PAGES) \( -name dist -o -name node_modules \) -prune -o -type f -print) \
-	package.json scripts/check-size.mjs
+	package.json scripts/compress.mjs scripts/check-size.mjs
 PAGE_DISTS := capture-web/dist/index.html viewer-web/dist/index.html embed-web/dist/embed.html
 # Inside node_modules, as what they stand for is worth nothing without it.
 NPM_STAMP := node_modules/.framecast-installed

@@ -79,8 +79,8 @@ pub struct Config {
     pub manage_from: Vec<IpNet>,
 
     /// Seconds of each camera kept for rewind; 0 keeps only the newest picture
-    #[arg(long, value_name = "SECONDS", default_value = "10",
-          value_parser = clap::value_parser!(u64).range(0..=3600))]
+    #[arg(long, value_name = "SECONDS", value_parser = values::whole::<u64>(0..=3600),
+          default_value = "10")]
     pub cache_secs: u64,
 
     /// Most bytes of one camera's cache
@@ -96,8 +96,8 @@ pub struct Config {
     pub max_fps: f64,
 
     /// Most of this machine's processors that scaling pictures may take, in percent
-    #[arg(long, value_name = "PERCENT", default_value = "50",
-          value_parser = clap::value_parser!(u8).range(1..=100))]
+    #[arg(long, value_name = "PERCENT", value_parser = values::whole::<u8>(1..=100),
+          default_value = "50")]
     pub media_cpu: u8,
 
     /// Largest picture taken from a publisher, up to 64MiB
@@ -105,12 +105,13 @@ pub struct Config {
     pub max_frame_bytes: usize,
 
     /// Most pixels of a picture, width times height
-    #[arg(long, value_name = "PIXELS", default_value = "16777216",
-          value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "PIXELS", value_parser = values::whole::<u64>(1..=values::MAX_PIXELS),
+          default_value = "16777216")]
     pub max_pixels: u64,
 
     /// Most cameras known at a time
-    #[arg(long, value_name = "N", value_parser = values::cameras, default_value = "1000")]
+    #[arg(long, value_name = "N", value_parser = values::whole::<usize>(1..=values::MAX_CAMERAS),
+          default_value = "1000")]
     pub max_cameras: usize,
 
     /// Address that publishers are told to send WebRTC to; may be repeated. Default: the addresses

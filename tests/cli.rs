@@ -6,7 +6,7 @@
 mod binary;
 
 use std::{
-    io::Write as _,
+    io::{Read as _, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
     process::{Command, Stdio},
     thread,
@@ -162,6 +162,49 @@ fn a_publisher_waits_for_its_server_and_ends_at_a_signal() {
     publisher.signal("INT");
     let (code, took) = publisher.ended();
     assert!(code == Some(0) && took < Duration::from_secs(3), "{code:?} {took:?}");
+}
+
+#[test]
+fn what_is_refused_of_pushes_is_in_the_log_once_a_minute_and_camera() {
+    let server = Server::start(framecast(&[&FREE[..], &["--max-frame-bytes", "64KiB"]].concat()));
+    let ingest = server.addr("framecast capture page  ");
+    let view = server.addr("framecast viewer page   ");
+    let push = |to: &str, path: &str, body: &[u8]| {
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+            body.len()
+        );
+        let mut socket = TcpStream::connect(to).unwrap();
+        socket.write_all(&[head.as_bytes(), body].concat()).unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).unwrap();
+        assert!(!answer.starts_with("HTTP/1.1 200"), "{answer}");
+    };
+    let large = jpeg::skeleton(640, 480, 100_000, 1);
+    for _ in 0..3 {
+        push(&ingest, "/publish/hello", b"hello");
+        push(&ingest, "/publish/no/slash", b"hello");
+        push(&ingest, "/publish/b%20d", &large);
+        push(&ingest, "/publish/large", &large.repeat(2));
+        push(&view, "/publish/elsewhere", &large);
+    }
+    // As curl does that is interrupted: nobody's mistake.
+    let mut broken = TcpStream::connect(&ingest).unwrap();
+    let head = "POST /publish/gone HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n";
+    broken.write_all(&[head.as_bytes(), &large[..4]].concat()).unwrap();
+    drop(broken);
+    server.signal("TERM");
+    let lines: Vec<String> = server.log.iter().filter(|line| line.contains("refused")).collect();
+    let has = |words: &[&str]| {
+        let told = lines.iter().filter(|line| words.iter().all(|word| line.contains(word)));
+        assert_eq!(told.count(), 1, "{words:?}: {lines:#?}");
+    };
+    has(&["WARN", "\"hello\"", "not_jpeg", "send JPEGs", "from=127.0.0.1:"]);
+    has(&["WARN", "/publish/no/slash", "publish at /publish/{camera}"]);
+    has(&["WARN", "\"b d\"", "bad_camera_id"]);
+    has(&["WARN", "\"large\"", "too_large", "65536"]);
+    has(&["WARN", "/publish/elsewhere", "ingest port"]);
+    assert_eq!(lines.len(), 5, "{lines:#?}");
 }
 
 #[tokio::test]

@@ -1,8 +1,8 @@
-//! The house: which module may import which, held against the source.
+//! The house: which module may import which, held against the source; and what a container is built from.
 
 #![allow(clippy::unwrap_used)]
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path, process::Command};
 
 /// As the table in `src/lib.rs` says; `server` imports everything.
 fn allowed(module: &str) -> &'static [&'static str] {
@@ -101,6 +101,43 @@ fn every_file_says_what_belongs_there() {
     for (_, files) in sources() {
         for (file, text) in files {
             assert!(text.starts_with("//!"), "{file} has no module header");
+        }
+    }
+}
+
+#[test]
+fn a_container_is_built_from_all_that_cargo_asks_for() {
+    fn copy(from: &Path, to: &Path) {
+        if from.is_dir() {
+            fs::create_dir_all(to).unwrap();
+            for entry in fs::read_dir(from).unwrap() {
+                let name = entry.unwrap().file_name();
+                if !["node_modules", "dist"].iter().any(|left_out| name == *left_out) {
+                    copy(&from.join(&name), &to.join(&name));
+                }
+            }
+        } else {
+            fs::copy(from, to).unwrap();
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let ignored = fs::read_to_string(root.join(".dockerignore")).unwrap();
+    assert!(ignored.starts_with("*\n"), "what is not named is left out");
+    let context = tempfile::tempdir().unwrap();
+    for name in ignored.lines().filter_map(|line| line.strip_prefix('!')) {
+        copy(&root.join(name), &context.path().join(name));
+    }
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["metadata", "--locked", "--offline", "--no-deps", "--format-version", "1"]);
+    let said = cargo.current_dir(context.path()).output().unwrap();
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    // What the Dockerfile copies by name.
+    let dockerfile = fs::read_to_string(root.join("Dockerfile")).unwrap();
+    let copied = dockerfile.lines().filter_map(|line| line.strip_prefix("COPY "));
+    for line in copied.filter(|line| !line.starts_with("--from")) {
+        let names: Vec<_> = line.split_whitespace().collect();
+        for name in &names[..names.len() - 1] {
+            assert!(context.path().join(name).exists(), "{name}");
         }
     }
 }

@@ -2,9 +2,11 @@
 
 use std::{
     ffi::OsStr,
-    fmt,
+    fmt::{self, Display},
     net::{IpAddr, Ipv4Addr, SocketAddr},
     num::NonZeroUsize,
+    ops::RangeInclusive,
+    str::FromStr,
 };
 
 use clap::{
@@ -23,9 +25,11 @@ const MAX_FRAME_BYTES: usize = 64 << 20;
 /// Largest `--max-fps`: as fast as the fastest common displays.
 const MAX_FPS: f64 = 240.0;
 /// Largest `--max-cameras`.
-const MAX_CAMERAS: usize = 100_000;
+pub(super) const MAX_CAMERAS: usize = 100_000;
+/// Largest `--max-pixels`: of the largest JPEG that there can be (ITU-T T.81, B.2.2).
+pub(super) const MAX_PIXELS: u64 = 65_535 * 65_535;
 /// Largest `--workers`.
-const MAX_WORKERS: usize = 1024;
+const MAX_WORKERS: NonZeroUsize = NonZeroUsize::new(1024).expect("not 0");
 
 /// A Redis address. Its password is never shown.
 #[derive(Clone, PartialEq, Eq)]
@@ -178,14 +182,19 @@ pub(super) fn fps(text: &str) -> Result<f64, String> {
     fps.ok_or_else(|| format!("use frames a second from 0.1 to {MAX_FPS}"))
 }
 
-pub(super) fn cameras(text: &str) -> Result<usize, String> {
-    let n = text.parse().ok().filter(|n| (1..=MAX_CAMERAS).contains(n));
-    n.ok_or_else(|| format!("use a number from 1 to {MAX_CAMERAS}"))
+/// A whole number of these.
+pub(super) fn whole<N>(range: RangeInclusive<N>) -> impl Fn(&str) -> Result<N, String> + Clone
+where
+    N: FromStr + PartialOrd + Display + Clone,
+{
+    move |text| {
+        let n = text.parse().ok().filter(|n| range.contains(n));
+        n.ok_or_else(|| format!("use a whole number from {} to {}", range.start(), range.end()))
+    }
 }
 
 pub(super) fn workers(text: &str) -> Result<NonZeroUsize, String> {
-    let n = text.parse().ok().filter(|n: &NonZeroUsize| n.get() <= MAX_WORKERS);
-    n.ok_or_else(|| format!("use a number from 1 to {MAX_WORKERS}"))
+    whole(NonZeroUsize::MIN..=MAX_WORKERS)(text)
 }
 
 /// A name is looked up when the server starts.

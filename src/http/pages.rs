@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
-use rust_embed::{EmbeddedFile, RustEmbed};
+use rust_embed::RustEmbed;
 
 use crate::net::ApiError;
 
@@ -31,8 +31,11 @@ const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; img-src '
                       form-action 'none'";
 
 /// Headers of every file.
-const HEADERS: [(&str, &str); 2] =
-    [("x-content-type-options", "nosniff"), ("referrer-policy", "no-referrer")];
+const HEADERS: [(&str, &str); 3] = [
+    ("x-content-type-options", "nosniff"),
+    ("referrer-policy", "no-referrer"),
+    ("vary", "accept-encoding"),
+];
 
 /// The element as a script of any site's page, classic or module. There is nothing secret in it; what
 /// it asks the server for is guarded.
@@ -59,10 +62,7 @@ pub(super) async fn embed_script(headers: HeaderMap) -> Response {
 }
 
 fn embedded(path: &str, headers: &HeaderMap) -> Response {
-    match Embed::get(path) {
-        Some(file) => serve(file, path, headers),
-        None => not_built(),
-    }
+    serve::<Embed>(path, headers).unwrap_or_else(not_built)
 }
 
 fn policy(response: &mut Response, further: &str) {
@@ -77,9 +77,8 @@ pub(super) async fn page<Page: RustEmbed>(uri: Uri, headers: HeaderMap) -> Respo
         "" => "index.html",
         path => path,
     };
-    match Page::get(path) {
-        Some(file) => {
-            let mut response = serve(file, path, &headers);
+    match serve::<Page>(path, &headers) {
+        Some(mut response) => {
             policy(&mut response, "frame-ancestors 'self'");
             let own = HeaderValue::from_static("same-origin");
             response.headers_mut().insert("cross-origin-opener-policy", own);
@@ -90,7 +89,14 @@ pub(super) async fn page<Page: RustEmbed>(uri: Uri, headers: HeaderMap) -> Respo
     }
 }
 
-fn serve(file: EmbeddedFile, path: &str, request: &HeaderMap) -> Response {
+/// `None` when there is no such file.
+fn serve<Page: RustEmbed>(path: &str, request: &HeaderMap) -> Option<Response> {
+    let plain = Page::get(path)?;
+    // The build has compressed what is worth it.
+    let small = takes_gzip(request).then(|| Page::get(&format!("{path}.gz"))).flatten();
+    let is_small = small.is_some();
+    let kind = plain.metadata.mimetype().to_owned();
+    let file = small.unwrap_or(plain);
     let hash = file.metadata.sha256_hash();
     let hex: String = hash[..16].iter().map(|byte| format!("{byte:02x}")).collect();
     let etag = format!("\"{hex}\"");
@@ -98,12 +104,14 @@ fn serve(file: EmbeddedFile, path: &str, request: &HeaderMap) -> Response {
     let mut response = if known {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        let kind = [(header::CONTENT_TYPE, file.metadata.mimetype())];
-        (kind, Body::from(file.data)).into_response()
+        ([(header::CONTENT_TYPE, kind)], Body::from(file.data)).into_response()
     };
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    if is_small && !known {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
     // The build puts a hash of the content into the names below assets/.
     let hashed = path.starts_with("assets/");
@@ -112,7 +120,18 @@ fn serve(file: EmbeddedFile, path: &str, request: &HeaderMap) -> Response {
     if let Ok(etag) = HeaderValue::from_str(&etag) {
         headers.insert(header::ETAG, etag);
     }
-    response
+    Some(response)
+}
+
+/// Whether the client takes gzip (RFC 9110, section 12.5.3).
+fn takes_gzip(request: &HeaderMap) -> bool {
+    let values = request.get_all(header::ACCEPT_ENCODING).iter();
+    let mut codings = values.filter_map(|value| value.to_str().ok()).flat_map(|all| all.split(','));
+    codings.any(|coding| {
+        let (name, weight) = coding.split_once(';').unwrap_or((coding, "q=1"));
+        let weight = weight.trim().strip_prefix("q=").and_then(|q| q.parse::<f32>().ok());
+        name.trim().eq_ignore_ascii_case("gzip") && weight.is_some_and(|q| q > 0.0)
+    })
 }
 
 /// What a server says that was built without Node.js.
@@ -127,7 +146,7 @@ fn not_built() -> Response {
 mod tests {
     use std::borrow::Cow;
 
-    use rust_embed::Metadata;
+    use rust_embed::{EmbeddedFile, Metadata};
 
     use super::*;
 
@@ -135,10 +154,14 @@ mod tests {
 
     impl RustEmbed for Built {
         fn get(path: &str) -> Option<EmbeddedFile> {
-            let known = matches!(path, "index.html" | "assets/app-1a2b.js");
-            let kind = if path.ends_with(".js") { "text/javascript" } else { "text/html" };
-            let metadata = Metadata::__rust_embed_new([7; 32], None, None, kind);
-            known.then_some(EmbeddedFile { data: Cow::Borrowed(b"hello"), metadata })
+            let (data, hash, kind): (&[u8], _, _) = match path {
+                "index.html" => (b"hello", 7, "text/html"),
+                "assets/app-1a2b.js" => (b"hello", 8, "text/javascript"),
+                "assets/app-1a2b.js.gz" => (b"small", 9, "application/gzip"),
+                _ => return None,
+            };
+            let metadata = Metadata::__rust_embed_new([hash; 32], None, None, kind);
+            Some(EmbeddedFile { data: Cow::Borrowed(data), metadata })
         }
 
         fn iter() -> impl Iterator<Item = Cow<'static, str>> + 'static {
@@ -180,6 +203,31 @@ mod tests {
         again.insert(header::IF_NONE_MATCH, index.headers()[header::ETAG].clone());
         let unchanged = page::<Built>(Uri::from_static("/"), again).await;
         assert_eq!(unchanged.status(), StatusCode::NOT_MODIFIED);
+    }
+
+    #[tokio::test]
+    async fn a_client_that_takes_gzip_gets_what_the_build_compressed() {
+        let get = async |path: &'static str, codings: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(codings));
+            page::<Built>(Uri::from_static(path), headers).await
+        };
+        let script = "/assets/app-1a2b.js";
+        let plain = get(script, "br, gzip;q=0").await;
+        for codings in ["gzip", "deflate, GZIP;q=0.5, br"] {
+            let small = get(script, codings).await;
+            assert_eq!(header(&small, "content-encoding"), "gzip");
+            assert_eq!(header(&small, "content-type"), "text/javascript");
+            assert_eq!(header(&small, "vary"), "accept-encoding");
+            assert_ne!(small.headers()[header::ETAG], plain.headers()[header::ETAG]);
+            let body = axum::body::to_bytes(small.into_body(), 1 << 20).await.unwrap();
+            assert_eq!(body, "small");
+        }
+        for response in [plain, get("/", "gzip").await] {
+            assert_eq!(header(&response, "content-encoding"), "");
+            let body = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
+            assert_eq!(body, "hello");
+        }
     }
 
     #[tokio::test]

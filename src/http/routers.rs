@@ -1,6 +1,6 @@
 //! The routes of each port.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -20,6 +20,7 @@ use super::{
 use crate::{
     ingest::{self, Ingest, dialect, signaling, webrtc::Port},
     net::{ApiError, Talk, WebSocketUpgrade},
+    telemetry::Seldom,
     view::{
         self, Rest,
         stream::{Streams, stream},
@@ -112,12 +113,22 @@ fn finish<Page: RustEmbed + 'static>(
             None => page::<Page>(uri, headers).await,
         }
     };
-    let lost = async move |method: Method| {
+    let told = Arc::new(Seldom::new(1, Duration::from_secs(60)));
+    let lost = async move |method: Method, uri: Uri| {
         let message = format!("{method} is not for this path; {lost}");
+        // Many programs that send pictures show no answer.
+        if let Some(unsaid) = told.event() {
+            tracing::warn!(path = uri.path(), "refused a request: {message}{unsaid}");
+        }
+        ApiError::new("method_not_allowed", message)
+    };
+    let other_method = async |method: Method| {
+        let message = format!("{method} is not for this path; docs/protocol.md has what is");
         ApiError::new("method_not_allowed", message)
     };
     routes
-        .route("/", get(root).fallback(lost))
+        .method_not_allowed_fallback(other_method)
+        .route("/", get(root).fallback(lost.clone()))
         .fallback(get(page::<Page>).fallback(lost))
         .layer(from_fn_with_state(origins, guard))
 }

@@ -18,6 +18,7 @@ use super::{
     Ingest,
     claim::{Claim, Denied},
     push_body::{Kind, Reader, Stop},
+    refusals::Refusals,
     stills::Stills,
 };
 use crate::{
@@ -31,6 +32,7 @@ use crate::{
 pub struct HttpPush {
     ingest: Ingest,
     stills: Stills,
+    refusals: Refusals,
 }
 
 /// What any publisher may say in the query.
@@ -65,7 +67,8 @@ impl From<PublishError> for ApiError {
 impl HttpPush {
     /// With no stills yet.
     pub fn new(ingest: Ingest) -> Self {
-        Self { stills: Stills::new(ingest.registry.clone()), ingest }
+        let stills = Stills::new(ingest.registry.clone());
+        Self { ingest, stills, refusals: Refusals::default() }
     }
 
     async fn take(&self, asked: Asked<'_>, body: &mut Reader) -> Result<Response, ApiError> {
@@ -78,8 +81,15 @@ impl HttpPush {
             return self.still(&id, publisher, asked.length, body).await;
         }
         let (splitter, head) = self.splitter(&id, &asked.kind, body).await?;
-        let mut stream =
-            Stream { claim, splitter, frames: 0, refused: BTreeMap::new(), fault: None };
+        let mut stream = Stream {
+            claim,
+            splitter,
+            refusals: &self.refusals,
+            from: asked.from,
+            frames: 0,
+            refused: BTreeMap::new(),
+            fault: None,
+        };
         let ended = stream.run(head, body).await;
         let Stream { claim, frames, refused, fault, .. } = stream;
         match ended {
@@ -193,6 +203,9 @@ pub async fn push(
     let taking = tasks.spawn(async move {
         let asked = Asked { camera: &camera, name, from, length, kind };
         let answer = door.take(asked, &mut body).await;
+        if let Err(error) = &answer {
+            door.refusals.tell(&camera, from, error);
+        }
         body.drain();
         answer
     });
@@ -214,16 +227,18 @@ enum Splitter {
 }
 
 /// One endless body on its way to one camera.
-struct Stream {
+struct Stream<'a> {
     claim: Claim,
     splitter: Splitter,
+    refusals: &'a Refusals,
+    from: Option<SocketAddr>,
     frames: u64,
     refused: BTreeMap<&'static str, u64>,
     /// What was wrong with the first that was refused.
     fault: Option<ApiError>,
 }
 
-impl Stream {
+impl Stream<'_> {
     async fn run(&mut self, head: Vec<u8>, body: &mut Reader) -> Result<(), Stop> {
         self.cut(&head)?;
         drop(head);
@@ -269,6 +284,7 @@ impl Stream {
             Piece::End => return Ok(()),
         };
         *self.refused.entry(fault.code).or_default() += 1;
+        self.refusals.tell(self.claim.camera().as_str(), self.from, &fault);
         self.fault.get_or_insert(fault);
         Ok(())
     }

@@ -10,6 +10,7 @@ mod http_push;
 mod legacy;
 pub mod pull;
 mod push_body;
+mod refusals;
 pub mod signaling;
 mod stills;
 pub mod synthetic;

@@ -22,6 +22,9 @@ const STALL: Duration = Duration::from_secs(10);
 const DRAIN_TIME: Duration = Duration::from_secs(2);
 const DRAIN_BYTES: usize = 64 << 20;
 
+/// Said to nobody: whoever pushed is gone.
+pub(super) const BROKEN_OFF: &str = "the body broke off";
+
 /// What a body is said to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -141,7 +144,7 @@ impl Reader {
         self.heard = Instant::now();
         data.map_err(|error| {
             tracing::debug!(%error, "push broken off");
-            Stop::new("bad_request", "the body broke off", &End::gone().reason)
+            Stop::new("bad_request", BROKEN_OFF, &End::gone().reason)
         })
     }
 
