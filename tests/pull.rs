@@ -127,6 +127,23 @@ async fn pictures_of_a_stream_with_b_frames_come_whole_and_in_order() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_polls_gets_each_time_a_picture_that_was_taken_later() {
+    // Half a minute without a key frame but the first.
+    let rtsp = RtspCamera::start(&["--fps", "15", "--gop", "450"]);
+    let relay = relay().await;
+    door(&relay, &rtsp.url, object!({})).await;
+    let (mut clocks, mut seq) = (Vec::new(), 0);
+    for _ in 0..25 {
+        let path = format!("/api/cameras/door/frame.jpg?after={seq}&timeout_ms=9000");
+        let answer = relay.get(&path).await;
+        assert_eq!(answer.status(), 200, "{}", answer.text().await.unwrap());
+        seq = answer.headers()["x-framecast-seq"].to_str().unwrap().parse().unwrap();
+        clocks.push(clock(&answer.bytes().await.unwrap(), 640).expect("a clock in the picture"));
+    }
+    assert!(clocks.windows(2).all(|pair| pair[0] < pair[1]), "{clocks:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_login_is_used_and_a_wrong_one_is_told_in_words() {
     for scheme in [&[][..], &["--basic"]] {
         let login = ["--user", "admin", "--password", "hunter2"];

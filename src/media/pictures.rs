@@ -21,10 +21,16 @@ use crate::{
 };
 
 /// A unit that has waited longer is of a backlog, such as that since the last key frame when somebody
-/// begins to watch: of these, none but the first is shown.
+/// begins to watch: of these none is shown, but to show something in the end.
 const BACKLOG: Duration = Duration::from_millis(250);
+/// The first picture is shown at the latest by then, of the backlog or not.
+const FIRST_WITHIN: Duration = Duration::from_millis(300);
 /// Between two pictures while it lags behind.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// Decoding goes on for so long after the last viewer: one who polls is back in a moment, and beginning
+/// anew would show him the last key frame's old picture as the newest.
+const LINGER: Duration = Duration::from_secs(2);
 
 /// Between two lines of what one camera's video is not decoded for.
 const LINES: Duration = Duration::from_secs(60);
@@ -87,6 +93,8 @@ struct Progress {
     /// The latest time to be shown of all so far.
     newest_pts: i64,
     reordered: bool,
+    /// When its decoding began.
+    begun: Option<Instant>,
     /// When the newest picture was made of this generation.
     shown: Option<Instant>,
     maker: Option<PictureMaker>,
@@ -101,7 +109,7 @@ impl Maker {
             tokio::select! {
                 // The camera was forgotten.
                 () = self.make(&lines) => return,
-                () = demand.unwanted_for(Duration::ZERO) => {}
+                () = demand.unwanted_for(LINGER) => {}
             }
         }
     }
@@ -146,6 +154,7 @@ impl Maker {
             progress.decoder = Decoder::new(&unit.format.video.config).map(Box::new);
             progress.maker = self.decoders.registry.make_pictures(&self.camera);
             (progress.shown, progress.newest_pts) = (None, unit.pts);
+            progress.begun = Some(Instant::now());
         }
         let (Some(mut decoder), Some(maker)) = (progress.decoder.take(), &progress.maker) else {
             return Ok(());
@@ -154,7 +163,10 @@ impl Maker {
         progress.newest_pts = progress.newest_pts.max(unit.pts);
         let waited = Instant::now().saturating_duration_since(unit.received_at);
         // Over the budget it lags behind for good: fewer pictures then, but some.
-        let is_overdue = progress.shown.is_none_or(|at| at.elapsed() >= LONGEST_PAUSE);
+        let is_overdue = match progress.shown {
+            Some(at) => at.elapsed() >= LONGEST_PAUSE,
+            None => progress.begun.is_none_or(|at| at.elapsed() >= FIRST_WITHIN),
+        };
         let wanted = is_overdue || waited < BACKLOG && pacer.due_at(unit.received_at).is_none();
         let (reordered, headroom) = (progress.reordered, maker.headroom());
         let coded = unit.clone();
