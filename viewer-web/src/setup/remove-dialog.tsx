@@ -28,7 +28,11 @@ export function RemoveDialog({ camera, onDone, onClose }: RemoveDialogProps): JS
   };
   return (
     <Modal title={`Remove ${title}?`} testId="setup-remove-dialog" closing="Keep it" onClose={onClose}>
-      <p>framecast forgets its address and password, and nobody can watch it any more. The camera itself is not changed.</p>
+      <p>
+        {camera.source === undefined
+          ? "It published by itself and is offline. framecast forgets its last pictures; it is listed again as soon as it publishes."
+          : "framecast forgets its address and password, and nobody can watch it any more. The camera itself is not changed."}
+      </p>
       {failure !== "" && (
         <p class="setup-failure" role="alert">
           {failure}

@@ -76,10 +76,12 @@ export function Row({ camera, status, nowMs, manage, onEdit, onRemove, onDone }:
             <button class="button" type="button" disabled={!manage} aria-label={`Edit ${title}`} data-testid="setup-edit" onClick={onEdit}>
               Edit
             </button>
-            <button class="button" type="button" disabled={!manage} aria-label={`Remove ${title}`} data-testid="setup-remove" onClick={onRemove}>
-              Remove
-            </button>
           </>
+        )}
+        {(source !== undefined || !camera.online) && (
+          <button class="button" type="button" disabled={!manage} aria-label={`Remove ${title}`} data-testid="setup-remove" onClick={onRemove}>
+            Remove
+          </button>
         )}
       </div>
     </li>
