@@ -19,6 +19,10 @@ use tokio::{
 };
 use view_port::{PATIENCE, ViewPort, at_30_fps, head, picture, put, until};
 
+/// What stands between two pictures for a page: the boundary, and the header of the part after it.
+const BOUNDARY: &str = "\r\n--framecast\r\n";
+const PAGE_HEADER: &str = "Content-Type: image/jpeg\r\n\r\n";
+
 /// Reads one stream as HTTP/1.0, where the body comes without chunks around it.
 struct Client(BufReader<TcpStream>);
 
@@ -274,6 +278,39 @@ async fn the_stream_outlasts_its_publisher_and_waits_for_a_first_frame() {
     let door = port.publish("door");
     put(&door, 2, 500);
     assert_eq!(client.part().await.0, 2);
+}
+
+#[tokio::test]
+async fn a_pushed_camera_that_is_offline_shows_its_newest_picture_at_once() {
+    let port = ViewPort::start().await;
+    let door = port.publish("door");
+    put(&door, 1, 500);
+    drop(door);
+    let mut client = Client::open(&port, "/api/cameras/door/stream.mjpeg").await;
+    assert_eq!(client.part().await, (1, picture(1, 500)));
+}
+
+#[tokio::test]
+async fn a_picture_that_stays_is_sent_once_more_after_5_s_to_all_who_have_taken_it() {
+    let port = ViewPort::start().await;
+    let door = port.publish("door");
+    put(&door, 1, 30_000);
+    let begun = Instant::now();
+    let mut program = Client::open(&port, "/api/cameras/door/stream.mjpeg?max_fps=5").await;
+    let request = "GET /api/cameras/door/stream.mjpeg HTTP/1.0\r\nAccept: image/webp\r\n\r\n";
+    let mut page = Client::start(port.send(request).await).await;
+    let mut shown = vec![0; picture(1, 30_000).len() + 2 * PAGE_HEADER.len() + BOUNDARY.len()];
+    assert_eq!(program.part().await, (1, picture(1, 30_000)));
+    timeout(PATIENCE, page.0.read_exact(&mut shown)).await.expect("at once").unwrap();
+    assert_eq!(program.part().await, (1, picture(1, 30_000)));
+    let took = begun.elapsed().as_secs_f64();
+    assert!((5.0..9.0).contains(&took), "{took} s");
+    let mut again = vec![0; shown.len() - PAGE_HEADER.len()];
+    timeout(PATIENCE, page.0.read_exact(&mut again)).await.expect("it, too").unwrap();
+    assert!(again == shown[PAGE_HEADER.len()..]);
+    put(&door, 2, 500);
+    assert_eq!(program.part().await, (2, picture(2, 500)));
+    assert_eq!(drops(door.camera(), "behind") + drops(door.camera(), "paced"), 0);
 }
 
 #[tokio::test]

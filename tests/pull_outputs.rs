@@ -11,10 +11,13 @@ mod rtsp_camera;
 
 use std::{path::Path, process::Stdio, time::Duration, time::Instant};
 
-use common::{Relay, error, post};
-use framecast::relay::LinkState;
+use common::{Relay, error, json, post};
+use framecast::{
+    relay::{CameraId, LinkState, Publisher, Stamp, Transport},
+    wire::{multipart::Splitter, pieces::Piece},
+};
 use pulled::{door, relay, still, streaming, wait_for};
-use rtsp_camera::{RtspCamera, clock, clock_of, now_ms};
+use rtsp_camera::{PATIENCE, RtspCamera, clock, clock_of, now_ms};
 use serde_json::json as object;
 use tokio::process::Command;
 
@@ -193,6 +196,110 @@ async fn over_udp_pictures_come_and_a_camera_that_goes_is_missed_and_found_again
     streaming(&camera).await;
     assert!(returned.elapsed() < Duration::from_secs(9), "{:?}", returned.elapsed());
     assert!(clock(&still(&relay).await, 320).is_some());
+}
+
+/// The pictures of an MJPEG answer.
+struct Mjpeg {
+    answer: reqwest::Response,
+    splitter: Splitter,
+    pictures: std::collections::VecDeque<Vec<u8>>,
+}
+
+impl Mjpeg {
+    async fn of(relay: &Relay, query: &str) -> Self {
+        let answer = relay.get(&format!("/api/cameras/door/stream.mjpeg{query}")).await;
+        assert_eq!(answer.status(), 200, "{query}");
+        let splitter = Splitter::new(None, 1 << 20, 0);
+        Self { answer, splitter, pictures: std::collections::VecDeque::new() }
+    }
+
+    async fn picture(&mut self) -> Vec<u8> {
+        loop {
+            if let Some(picture) = self.pictures.pop_front() {
+                return picture;
+            }
+            let chunk = tokio::time::timeout(PATIENCE, self.answer.chunk()).await.expect("in time");
+            let chunk = chunk.unwrap().expect("the stream has ended");
+            let mut rest = &chunk[..];
+            while let Some(piece) = self.splitter.next(&mut rest).unwrap() {
+                let Piece::Frame(jpeg) = piece else { panic!("no picture") };
+                self.pictures.push_back(jpeg);
+            }
+        }
+    }
+}
+
+/// What is kept of the camera is a picture of before.
+fn has_been_there(relay: &Relay) {
+    let door = CameraId::parse("door").unwrap();
+    let before = relay.registry.publish(&door, Publisher::over(Transport::Http)).unwrap();
+    before.publish_jpeg(&common::jpeg(640, 360, 1), Stamp::default()).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mjpeg_of_a_camera_that_is_connected_for_it_begins_with_a_picture_of_now_and_outlasts_it() {
+    let mut rtsp = RtspCamera::start(&[]);
+    let relay = relay().await;
+    has_been_there(&relay);
+    let camera = door(&relay, &rtsp.url, object!({"max_viewers": 2})).await;
+    let asked = now_ms();
+    let (mut whole, mut small) =
+        tokio::join!(Mjpeg::of(&relay, ""), Mjpeg::of(&relay, "?width=320"));
+    for (stream, width) in [(&mut whole, 640), (&mut small, 320)] {
+        let taken = clock(&stream.picture().await, width).expect("a clock in the picture");
+        assert!(taken + 1000 > asked, "{width}: of {} ms before", asked - taken);
+    }
+    assert_eq!(camera.seats_taken(), 2);
+
+    rtsp.tell("freeze");
+    wait_for(&camera, |now| now.state == LinkState::Waiting).await;
+    let thawed = now_ms();
+    rtsp.tell("thaw");
+    let mut taken = 0;
+    while taken < thawed {
+        taken = clock(&whole.picture().await, 640).expect("a clock in the picture");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mjpeg_of_a_camera_that_cannot_be_connected_to_is_refused_in_the_words_of_its_still() {
+    let rtsp = RtspCamera::start(&["--user", "admin", "--password", "hunter2"]);
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let cases = [
+        (rtsp.url_with("admin:wrong"), "refuses the user name"),
+        (format!("rtsp://{gone}/"), "refuses connections"),
+    ];
+    for (url, words) in cases {
+        let relay = relay().await;
+        has_been_there(&relay);
+        let camera = door(&relay, &url, object!({})).await;
+        let asked = Instant::now();
+        let answers = ["stream.mjpeg", "stream.mjpeg?width=320", "frame.jpg"].map(async |path| {
+            let answer = relay.get(&format!("/api/cameras/door/{path}")).await;
+            let status = answer.status().as_u16();
+            (status, json(answer).await["error"].clone())
+        });
+        let [whole, small, still] = answers;
+        let (whole, small, still) = tokio::join!(whole, small, still);
+        assert!(asked.elapsed() < Duration::from_secs(13), "{:?}", asked.elapsed());
+        assert_eq!((still.0, &still.1["code"]), (503, &"camera_offline".into()));
+        assert!(still.1["message"].as_str().unwrap().contains(words), "{still:?}");
+        assert_eq!((&whole, &small), (&still, &still));
+        assert_eq!(camera.seats_taken(), 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mjpeg_of_a_camera_that_says_nothing_is_refused_once_the_attempt_has_failed() {
+    let relay = relay().await;
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("rtsp://{}/", silent.local_addr().unwrap());
+    door(&relay, &url, object!({})).await;
+    let asked = Instant::now();
+    let answer = relay.get("/api/cameras/door/stream.mjpeg").await;
+    assert_eq!(error(answer).await, (503, "camera_offline".to_owned()));
+    let took = asked.elapsed().as_secs_f64();
+    assert!((9.0..13.0).contains(&took), "{took} s");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

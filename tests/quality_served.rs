@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use common::{Relay, error};
 use framecast::{
+    relay::{CameraId, Publisher, Stamp, Transport},
     synth::{Pattern, Variant},
-    wire::{envelope, exif, jpeg},
+    wire::{envelope, exif, jpeg, multipart::Splitter, pieces::Piece},
 };
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
@@ -309,6 +310,28 @@ async fn who_asks_for_a_larger_picture_gets_it_also_where_no_newer_one_comes() {
     relay.still("door", pictures(1280, 720).remove(1)).await;
     let (seq, picture) = viewer.frame().await;
     assert_eq!((seq, size(&picture).0), (2, 320));
+}
+
+#[tokio::test]
+async fn a_scaled_picture_that_stays_is_sent_again_each_5_s_to_who_watches_it_as_mjpeg() {
+    let relay = Relay::start().await;
+    let door = CameraId::parse("door").unwrap();
+    let door = relay.registry.publish(&door, Publisher::over(Transport::Http)).unwrap();
+    door.publish_jpeg(&pictures(640, 360)[0], Stamp::default()).unwrap();
+    let begun = Instant::now();
+    let mut answer = relay.get("/api/cameras/door/stream.mjpeg?width=320").await;
+    let mut splitter = Splitter::new(None, 1 << 20, 0);
+    let mut came = Vec::new();
+    while came.len() < 2 {
+        let chunk = timeout(PATIENCE, answer.chunk()).await.unwrap().unwrap().unwrap();
+        let mut rest = &chunk[..];
+        while let Some(Piece::Frame(picture)) = splitter.next(&mut rest).unwrap() {
+            came.push(picture);
+        }
+    }
+    assert!(begun.elapsed() >= Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert_eq!(size(&came[0]).0, 320);
+    assert!(came[0] == came[1]);
 }
 
 #[tokio::test]

@@ -204,6 +204,11 @@ impl Consumer {
         Some(Next { frame, skipped })
     }
 
+    /// The frame returned last, if there is no newer one.
+    pub fn again(&self) -> Option<Arc<Latest>> {
+        self.slot.borrow().latest.clone().filter(|frame| frame.seq == self.cursor)
+    }
+
     /// Frames up to this number will not be returned.
     pub fn skip_to(&mut self, seq: u64) {
         let slot = self.slot.borrow();

@@ -6,6 +6,7 @@
 
 use std::{
     convert::Infallible,
+    pin::Pin,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -19,6 +20,7 @@ use axum::{
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use serde::Deserialize;
+use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
 use utoipa::IntoParams;
 
@@ -32,12 +34,14 @@ use super::{
 use crate::{
     net::{ApiError, Id, Query},
     relay::{
-        Camera, Clock, Consumer, DropReason, Frame, Latest, Next, Pacer, Quality, Seat, Watch,
+        Camera, Clock, Consumer, DropReason, Frame, Latest, Next, Pacer, Presence, Quality, Seat,
+        Watch,
     },
 };
 
-/// Between looks whether a camera that has sent no picture yet can send any.
-const LOOK_FOR_PICTURES: Duration = Duration::from_secs(1);
+/// A client that got nothing for so long gets the newest picture once more, as one of a camera that shows
+/// the same for long: OpenCV and VLC take a stream without bytes for a dead one after 30 s.
+const AGAIN: Duration = Duration::from_secs(5);
 /// Between looks whether a slow client has taken the part before.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// The same for one that takes long, so that thousands that read nothing cost next to nothing.
@@ -127,11 +131,14 @@ impl StreamQuery {
 /// A camera as MJPEG.
 ///
 /// The newest frame at once, however old, then each newer one as the client takes them; scaled, if the
-/// query asks for it, for as long as somebody watches it so. The stream
-/// stays open while the camera is offline, and ends with the server or when the camera is
-/// forgotten. A part has `Content-Length`, `X-Framecast-Seq`, `X-Framecast-Captured-Us` and
-/// `X-Framecast-Received-Us`, but not for browsers (which `Accept` `image/webp`): they show a
-/// picture when they have the header after it, which is therefore sent before the next is known.
+/// query asks for it, for as long as somebody watches it so. A camera that the server connects to is
+/// connected, and answers with its first picture of now: after some 10 s at most, else 503
+/// `camera_offline`. The stream then stays open while the camera is offline, and ends with the server or
+/// when the camera is forgotten. While the camera is online, a client that got nothing for 5 s gets the
+/// newest part once more, header and all. A part has `Content-Length`, `X-Framecast-Seq`,
+/// `X-Framecast-Captured-Us` and `X-Framecast-Received-Us`, but not for browsers (which `Accept`
+/// `image/webp`): they show a picture when they have the header after it, which is therefore sent before
+/// the next is known.
 #[utoipa::path(
     get,
     operation_id = "stream_frames",
@@ -144,7 +151,8 @@ impl StreamQuery {
             body = ErrorAnswer),
         (status = 404, description = "`unknown_camera`", body = ErrorAnswer),
         (status = 415, description = "`unsupported_codec`: a camera with H.265", body = ErrorAnswer),
-        (status = 503, description = "`at_capacity`, `draining`", body = ErrorAnswer),
+        (status = 503, description = "`camera_offline`: it could not be connected to; `at_capacity`, \
+            `draining`", body = ErrorAnswer),
     )
 )]
 pub(super) async fn stream(
@@ -163,8 +171,14 @@ pub(super) async fn stream(
     let layout = Layout::that_suits(&headers);
     let start = stream::iter([Bytes::from_static(layout.start.as_bytes())]);
     links::has_pictures(&camera)?;
-    let seat = links::seat(&camera)?;
-    let parts = Parts { _seat: Some(seat), ..Parts::new(&rest, camera, quality, fps, layout) };
+    let waited = links::fresh(&rest, &camera).await?;
+    let (seat, first) = match waited {
+        // Of a rung that others watch the newest picture may still be one of before.
+        Some(seat) => (seat, camera.latest().map_or(0, |frame| frame.seq)),
+        None => (links::seat(&camera)?, 0),
+    };
+    let mut parts = Parts { _seat: Some(seat), ..Parts::new(&rest, camera, quality, fps, layout) };
+    parts.consumer.skip_to(first.saturating_sub(1));
     let parts = stream::unfold(parts, Parts::next);
     let pieces = parts.flat_map(|part| stream::iter(part.into_iter().filter(|p| !p.is_empty())));
     let body = Body::from_stream(start.chain(pieces).map(Ok::<_, Infallible>));
@@ -182,8 +196,10 @@ struct Parts {
     shutdown: CancellationToken,
     sent: Sent,
     layout: &'static Layout,
-    /// A frame was there.
-    is_begun: bool,
+    /// Goes off at [`AGAIN`] after some part, not always the newest: moving it costs more than looking.
+    quiet: Pin<Box<Sleep>>,
+    /// When the camera was found offline last.
+    away: Option<Instant>,
     _watch: Watch,
     _seat: Option<Seat>,
 }
@@ -205,7 +221,8 @@ impl Parts {
             shutdown: rest.shutdown.clone(),
             sent: rest.sent.clone(),
             layout,
-            is_begun: false,
+            quiet: Box::pin(tokio::time::sleep(AGAIN)),
+            away: None,
             _seat: None,
             camera,
             _watch: watch,
@@ -227,15 +244,38 @@ impl Parts {
         Some([header, frame.jpeg(), self.after.clone()])
     }
 
-    /// The first frame. A camera that is only now connected to may turn out to have none.
-    async fn first(&mut self) -> Option<Next> {
-        let mut look = tokio::time::interval(LOOK_FOR_PICTURES);
+    /// The newest frame after the one before, or that one again when it has stood for long; and whether it
+    /// is new.
+    async fn newest(&mut self) -> Option<(Next, bool)> {
+        let mut due = tokio::time::Instant::now() + AGAIN;
         loop {
             tokio::select! {
-                next = self.consumer.next() => return next,
-                _ = look.tick() => links::has_pictures(&self.camera).ok()?,
+                biased;
+                next = self.consumer.next() => return next.map(|next| (next, true)),
+                () = &mut self.quiet => {}
             }
+            let now = tokio::time::Instant::now();
+            if now >= due {
+                if let Some(frame) = self.unchanged() {
+                    return Some((Next { frame, skipped: 0 }, false));
+                }
+                due = now + AGAIN;
+            }
+            self.quiet.as_mut().reset(due);
         }
+    }
+
+    /// The frame before, if it is what the camera shows now.
+    fn unchanged(&mut self) -> Option<Arc<Latest>> {
+        let now = self.now();
+        if matches!(self.camera.presence(), Presence::Offline { .. }) {
+            self.away = Some(now);
+            return None;
+        }
+        // A camera may be online again before there is a picture of it, and what stands is of before.
+        let age = self.camera.age()?;
+        let is_old = self.away.is_some_and(|away| age >= now.saturating_duration_since(away));
+        if is_old { None } else { self.consumer.again() }
     }
 
     /// Waits until the kernel has taken all of the part before: one frame of a client waits in user
@@ -257,11 +297,9 @@ impl Parts {
         }
     }
 
-    /// The newest frame after the one before, once the pacer lets one go. Counts those left out.
+    /// As [`Self::newest`], once the pacer lets it go. Counts those left out.
     async fn newest_due(&mut self) -> Option<Arc<Latest>> {
-        let Next { mut frame, mut skipped } =
-            if self.is_begun { self.consumer.next().await? } else { self.first().await? };
-        self.is_begun = true;
+        let (Next { mut frame, mut skipped }, is_new) = self.newest().await?;
         // Those that came while the client had not yet taken the part before.
         let mut reason = DropReason::Behind;
         if let Some(due) = self.pacer.due_at(self.now()) {
@@ -270,7 +308,8 @@ impl Parts {
             reason = DropReason::Paced;
             tokio::time::sleep_until(due.into()).await;
             if let Some(newer) = self.consumer.newer() {
-                skipped += newer.skipped + 1;
+                // One that would have gone again is none that was left out.
+                skipped += newer.skipped + u64::from(is_new);
                 frame = newer.frame;
             }
         }
@@ -366,5 +405,100 @@ mod tests {
         // The last change of a still camera.
         put(&producer, 4);
         assert_eq!(parts.next().await.unwrap()[1][30], 4);
+    }
+
+    /// The next part, and how long it took in seconds; none within a minute is `None`.
+    async fn within_a_minute<S>(parts: &mut S) -> Option<(Vec<Vec<u8>>, f64)>
+    where
+        S: futures_util::Stream<Item = [Bytes; 3]> + Unpin,
+    {
+        let begun = tokio::time::Instant::now();
+        let part = timeout(Duration::from_secs(60), parts.next()).await.ok()?.unwrap();
+        Some((part.iter().map(|bytes| bytes.to_vec()).collect(), begun.elapsed().as_secs_f64()))
+    }
+
+    fn about(seconds: f64, expected: f64) -> bool {
+        (seconds - expected).abs() < 0.02
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_picture_that_stays_comes_again_each_5_s_as_it_was_while_the_camera_is_online() {
+        let (producer, rest) = camera();
+        let camera = producer.camera().clone();
+        let parts = Parts::new(&rest, camera.clone(), Quality::Source, 30.0, &SIZED);
+        let mut parts = Box::pin(stream::unfold(parts, Parts::next));
+        put(&producer, 1);
+        let (first, _) = within_a_minute(&mut parts).await.unwrap();
+        for _ in 0..3 {
+            // The same picture from the publisher is none to be sent; it only says that it is there.
+            put(&producer, 1);
+            let (again, after) = within_a_minute(&mut parts).await.unwrap();
+            assert_eq!(again, first);
+            assert!(about(after, 5.0), "{after} s");
+        }
+        // Another one does not wait.
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        put(&producer, 2);
+        let (second, after) = within_a_minute(&mut parts).await.unwrap();
+        assert!(second[1][30] == 2 && about(after, 0.0), "{after} s");
+        let (again, after) = within_a_minute(&mut parts).await.unwrap();
+        assert!(again == second && about(after, 5.0), "{after} s");
+
+        assert_eq!(rest.mjpeg_sent().frames(), 6);
+        let drops = camera.snapshot().drops;
+        assert_eq!(drops.values().sum::<u64>(), 3, "{drops:?}");
+        assert_eq!(drops["duplicate"], 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_picture_comes_again_while_its_camera_is_offline_or_has_nothing_newer_to_show() {
+        let (producer, rest) = camera();
+        let camera = producer.camera().clone();
+        let parts = Parts::new(&rest, camera.clone(), Quality::Source, 30.0, &SIZED);
+        let registry = rest.view.registry.clone();
+        let mut parts = Box::pin(stream::unfold(parts, Parts::next));
+        put(&producer, 1);
+        let (first, _) = within_a_minute(&mut parts).await.unwrap();
+        drop(producer);
+        assert_eq!(within_a_minute(&mut parts).await, None);
+        // Back, and without a picture so far, as one with video whose first is only just decoded.
+        let producer = registry.publish(camera.id(), Publisher::over(Transport::Http)).unwrap();
+        assert_eq!(within_a_minute(&mut parts).await, None);
+        // With the very picture that it had before.
+        put(&producer, 1);
+        let (again, after) = within_a_minute(&mut parts).await.unwrap();
+        assert!(again == first && after <= 5.02, "{after} s");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_picture_comes_again_to_a_client_that_has_not_taken_it_yet() {
+        let (producer, parts) = start(30.0);
+        let mut parts = Box::pin(stream::unfold(parts, Parts::next));
+        put(&producer, 1);
+        let first = parts.next().await.unwrap();
+        assert_eq!(within_a_minute(&mut parts).await, None);
+        drop(first);
+        let (_, after) = within_a_minute(&mut parts).await.unwrap();
+        assert!((5.0..5.1).contains(&after), "5 s after it was taken, not {after} s");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_picture_comes_again_no_more_often_than_frames_are_wanted() {
+        let (producer, parts) = start(0.1);
+        let camera = producer.camera().clone();
+        let mut parts = Box::pin(stream::unfold(parts, Parts::next));
+        put(&producer, 1);
+        let begun = tokio::time::Instant::now();
+        let mut times = 0;
+        while begun.elapsed() < Duration::from_secs(100) {
+            within_a_minute(&mut parts).await.unwrap();
+            times += 1;
+        }
+        assert!((10..=12).contains(&times), "{times} times in 100 s");
+        // One that it was held back for takes its place, and nothing was left out.
+        assert!(timeout(Duration::from_secs(6), parts.next()).await.is_err());
+        put(&producer, 2);
+        assert_eq!(within_a_minute(&mut parts).await.unwrap().0[1][30], 2);
+        assert_eq!(camera.snapshot().drops.values().sum::<u64>(), 0);
     }
 }

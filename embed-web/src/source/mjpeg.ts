@@ -50,11 +50,18 @@ export class MjpegSource extends HttpSource {
       return;
     }
     const parts = new PartReader();
+    let newest: string | undefined;
     const reader = response.body.getReader();
     for (;;) {
       const { done, value } = await reader.read();
       if (done) break;
-      for (const part of parts.push(value)) this.#show(part);
+      for (const part of parts.push(value)) {
+        const seq = part.headers.get("x-framecast-seq");
+        // A picture that stays comes again each 5 s, which is no frame more.
+        if (seq !== undefined && seq === newest) continue;
+        newest = seq;
+        this.#show(part);
+      }
     }
     this.down("lost", "The stream has ended.");
   }

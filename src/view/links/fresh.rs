@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     net::ApiError,
-    relay::{Camera, Codec, LinkState, LinkStatus, Presence},
+    relay::{Camera, Codec, LinkState, LinkStatus, Presence, Seat},
 };
 
 /// Between two looks for a picture that came again.
@@ -40,15 +40,18 @@ pub(in super::super) fn has_pictures(camera: &Camera) -> Result<(), ApiError> {
 }
 
 /// For a camera that has to be connected to: makes it so that its newest picture is one of now. Who
-/// waits counts as a viewer, and takes a seat.
-pub(in super::super) async fn fresh(rest: &Rest, camera: &Arc<Camera>) -> Result<(), ApiError> {
+/// waits counts as a viewer, and takes a seat, which is returned for who stays.
+pub(in super::super) async fn fresh(
+    rest: &Rest,
+    camera: &Arc<Camera>,
+) -> Result<Option<Seat>, ApiError> {
     let online = matches!(camera.presence(), Presence::Online { .. });
     if online && camera.age().is_some_and(|age| age < FRESH) {
-        return Ok(());
+        return Ok(None);
     }
-    let Some(before) = link(rest, camera).await else { return Ok(()) };
+    let Some(before) = link(rest, camera).await else { return Ok(None) };
     has_pictures(camera)?;
-    let _seat = seat(camera)?;
+    let seat = seat(camera)?;
     let _viewing = camera.viewing();
     let mut pictures = camera.consumer();
     pictures.skip_to(camera.latest().map_or(0, |newest| newest.seq));
@@ -84,8 +87,8 @@ pub(in super::super) async fn fresh(rest: &Rest, camera: &Arc<Camera>) -> Result
         }
     };
     tokio::select! {
-        next = pictures.next() => if next.is_some() { return Ok(()) },
-        () = same => return Ok(()),
+        next = pictures.next() => if next.is_some() { return Ok(Some(seat)) },
+        () = same => return Ok(Some(seat)),
         () = failed => {}
         () = tokio::time::sleep(PATIENCE) => {}
         () = rest.shutdown.cancelled() => return Err(Rest::draining()),
@@ -118,7 +121,7 @@ pub(in super::super) fn nothing_yet(rest: &Rest, camera: &Camera) -> Option<ApiE
 }
 
 /// One of the viewers that a camera may have.
-pub(in super::super) fn seat(camera: &Camera) -> Result<crate::relay::Seat, ApiError> {
+pub(in super::super) fn seat(camera: &Camera) -> Result<Seat, ApiError> {
     camera.seat().map_err(|error| ApiError::new(error.code(), error.to_string()))
 }
 

@@ -12,8 +12,8 @@ import { REFUSED_AGAIN_MS, Refusals } from "./refusals.ts";
 const STREAMS_AT_ONCE = 4;
 const POLLS_AT_ONCE = 1;
 /**
- * The server sends a camera's newest picture at once, however old. Where none comes within this, something on
- * the way collects answers before it passes them on.
+ * Of a camera that is online the server has a picture at once, or a moment after it was asked for one. Where none
+ * comes within this, something on the way collects answers before it passes them on.
  */
 const STALLED_MS = 6_000;
 /** Before a stream that ended is opened again. */
@@ -122,12 +122,17 @@ export class MjpegFeed implements Feed {
     const body = response.body?.getReader();
     if (body === undefined) return undefined;
     const parts = new PartReader();
+    let newest: bigint | undefined;
     for (;;) {
       const { value, done } = await body.read();
       if (done || signal.aborted) return undefined;
       for (const part of parts.push(value)) {
         onPicture();
-        this.#events.onFrame({ camera, ...stamps(part), width: 0, height: 0, jpeg: part.body });
+        const about = stamps(part);
+        // A picture that stays comes again each 5 s. Its age would count as time on the way.
+        if (about.seq > 0n && about.seq === newest) continue;
+        newest = about.seq;
+        this.#events.onFrame({ camera, ...about, width: 0, height: 0, jpeg: part.body });
       }
     }
   }
