@@ -14,7 +14,7 @@ use framecast::{
     media::Media,
     relay::{Producer, Quality, Rung, Stamp},
     synth::{Pattern, Variant},
-    wire::jpeg,
+    wire::{huffman, jpeg},
 };
 use serde_json::Value;
 use tokio::{
@@ -212,6 +212,22 @@ async fn a_broken_picture_costs_that_frame_only() {
     assert_eq!(still.error(), (422, "not_scaled".into()));
     stage.put(&door, 3);
     assert_eq!(stream.part().await.0, 3);
+}
+
+#[tokio::test]
+async fn a_webcam_that_leaves_out_its_huffman_tables_is_had_in_every_size() {
+    let mut stage = Stage::new(1280, 720, 100).await;
+    let door = stage.port.publish("door");
+    let bare = huffman::stripped(&stage.pattern.frame(0, 1));
+    door.publish_jpeg(&bare, Stamp::default()).unwrap();
+    let mut stream = Stream::open(&stage.port, "width=320").await;
+    let (seq, picture) = stream.part().await;
+    assert_eq!((seq, size(&picture)), (1, (320, 180)));
+    let still = stage.port.get("/api/cameras/door/frame.jpg?width=640").await;
+    assert_eq!((still.status, size(&still.body)), (200, (640, 360)));
+    // Where it is not scaled it is what the webcam sent.
+    assert_eq!(stage.port.get("/api/cameras/door/frame.jpg").await.body, bare);
+    assert_eq!(stage.rung("door").await["failed"], 0);
 }
 
 #[tokio::test]
