@@ -14,7 +14,7 @@ use framecast::{
     media::Media,
     relay::{Producer, Quality, Rung, Stamp},
     synth::{Pattern, Variant},
-    wire::jpeg,
+    wire::{huffman, jpeg},
 };
 use serde_json::Value;
 use tokio::{
@@ -212,6 +212,60 @@ async fn a_broken_picture_costs_that_frame_only() {
     assert_eq!(still.error(), (422, "not_scaled".into()));
     stage.put(&door, 3);
     assert_eq!(stream.part().await.0, 3);
+}
+
+#[tokio::test]
+async fn pictures_that_cannot_be_scaled_are_left_out_of_a_size_for_a_while_and_then_shown_as_they_are()
+ {
+    let mut stage = Stage::new(1280, 720, 100).await;
+    let door = stage.port.publish("door");
+    let mut stream = Stream::open(&stage.port, "quality=medium").await;
+    let put_broken = |n: u8| {
+        let broken = jpeg::skeleton(1280, 720, 5000, n);
+        door.publish_jpeg(&broken, Stamp::default()).unwrap();
+        broken
+    };
+    // Nothing was scaled yet: better this than nothing.
+    let broken = put_broken(1);
+    assert_eq!(stream.part().await, (1, broken));
+    // It is not what who asks for one picture of this size is given.
+    let still = stage.port.get("/api/cameras/door/frame.jpg?quality=medium").await;
+    assert_eq!(still.error(), (422, "not_scaled".into()));
+    stage.put(&door, 2);
+    let (seq, picture) = stream.part().await;
+    assert_eq!((seq, size(&picture)), (2, (640, 360)));
+    for n in 3..=6 {
+        put_broken(n);
+        until(|| door.camera().snapshot().rungs[0].failed == u64::from(n) - 1).await;
+    }
+    for n in 7..=8 {
+        let broken = put_broken(n);
+        assert_eq!(stream.part().await, (n.into(), broken));
+    }
+    stage.put(&door, 9);
+    let (seq, picture) = stream.part().await;
+    assert_eq!((seq, size(&picture)), (9, (640, 360)));
+    // Each success begins anew.
+    put_broken(10);
+    until(|| door.camera().snapshot().rungs[0].failed == 8).await;
+    stage.put(&door, 11);
+    assert_eq!(stream.part().await.0, 11);
+}
+
+#[tokio::test]
+async fn a_webcam_that_leaves_out_its_huffman_tables_is_had_in_every_size() {
+    let mut stage = Stage::new(1280, 720, 100).await;
+    let door = stage.port.publish("door");
+    let bare = huffman::stripped(&stage.pattern.frame(0, 1));
+    door.publish_jpeg(&bare, Stamp::default()).unwrap();
+    let mut stream = Stream::open(&stage.port, "width=320").await;
+    let (seq, picture) = stream.part().await;
+    assert_eq!((seq, size(&picture)), (1, (320, 180)));
+    let still = stage.port.get("/api/cameras/door/frame.jpg?width=640").await;
+    assert_eq!((still.status, size(&still.body)), (200, (640, 360)));
+    // Where it is not scaled it is what the webcam sent.
+    assert_eq!(stage.port.get("/api/cameras/door/frame.jpg").await.body, bare);
+    assert_eq!(stage.rung("door").await["failed"], 0);
 }
 
 #[tokio::test]

@@ -290,6 +290,37 @@ async fn a_picture_that_cannot_be_decoded_is_missing_from_its_sizes_and_harms_no
 }
 
 #[tokio::test]
+async fn a_camera_none_of_whose_pictures_can_be_scaled_is_shown_as_it_is_and_the_stats_say_so() {
+    let relay = Relay::start().await;
+    let broken = |n: u8| jpeg::skeleton(1280, 720, 5000, n);
+    relay.still("door", broken(1)).await;
+    let mut viewers = Vec::new();
+    for query in ["quality=low", "quality=medium", "quality=auto&width=600", "width=640"] {
+        viewers.push(Viewer::open(&relay, &format!("cameras=door&{query}")).await);
+    }
+    for viewer in &mut viewers {
+        assert_eq!(viewer.frame().await, (1, broken(1)));
+    }
+    for n in 2..=8 {
+        relay.still("door", broken(n)).await;
+        for viewer in &mut viewers {
+            assert_eq!(viewer.frame().await, (n.into(), broken(n)));
+        }
+    }
+    for viewer in &mut viewers {
+        assert_eq!(viewer.text("stats").await["cameras"]["door"]["quality"], "source");
+    }
+    relay.still("door", pictures(1280, 720).remove(0)).await;
+    for (viewer, (quality, width)) in
+        viewers.iter_mut().zip([("low", 320), ("medium", 640), ("medium", 640), ("medium", 640)])
+    {
+        let (seq, picture) = viewer.frame().await;
+        assert_eq!((seq, size(&picture).0), (9, width));
+        while viewer.text("stats").await["cameras"]["door"]["quality"] != quality {}
+    }
+}
+
+#[tokio::test]
 async fn who_asks_for_a_larger_picture_gets_it_also_where_no_newer_one_comes() {
     let relay = Relay::start().await;
     let still = pictures(1280, 720).remove(0);

@@ -1,4 +1,4 @@
-//! What the relay logs of cameras that come and go, in virtual time.
+//! What the relay logs of cameras that come and go or cannot be scaled, in virtual time.
 //!
 //! A program of its own: `tracing` decides once for all threads whether a line is wanted at all, and
 //! beside tests that listen to nothing it may decide that just before one of these begins to listen.
@@ -7,7 +7,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use framecast::relay::{CameraId, Clock, Limits, Producer, Publisher, Registry, Transport};
+use framecast::{
+    relay::{
+        CameraId, Clock, Limits, Producer, Publisher, Quality, Registry, Rung, Stamp, Transport,
+    },
+    wire::jpeg,
+};
 use tokio::time::advance;
 
 fn relay(limits: Limits) -> Arc<Registry> {
@@ -102,4 +107,33 @@ async fn publishers_refused_for_want_of_room_are_logged_once_a_minute_with_a_cou
     assert_eq!(lines.len(), 2, "{lines:#?}");
     assert!(lines[0].contains("--max-cameras") && !lines[0].contains("more like it"));
     assert!(lines[1].contains("and 59 more like it before"), "{lines:#?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn pictures_that_cannot_be_scaled_are_logged_once_a_minute_and_camera_with_the_reason() {
+    let (log, _guard) = Log::start();
+    let relay = relay(Limits::default());
+    let mut orders = relay.orders().unwrap();
+    let mut rungs = Vec::new();
+    let door = publish(&relay, "door");
+    door.publish_jpeg(&jpeg::skeleton(1280, 720, 5000, 7), Stamp::default()).unwrap();
+    let frame = door.camera().latest().unwrap();
+    let qualities = [Rung::LOW, Rung::MEDIUM].map(Quality::Rung);
+    let _viewers = qualities.map(|quality| door.camera().watch(quality));
+    for _ in qualities {
+        rungs.push(orders.rungs.recv().await.unwrap());
+    }
+    log.lines();
+    for _ in 0..61 {
+        for rung in &rungs {
+            rung.failed(frame.clone(), "no tables");
+        }
+        advance(Duration::from_secs(1)).await;
+    }
+    let lines = log.lines();
+    assert_eq!(lines.len(), 2, "{lines:#?}");
+    for part in ["WARN", "cannot be scaled", "camera=door", "width=320", "why=no tables"] {
+        assert!(lines[0].contains(part), "{part}: {lines:?}");
+    }
+    assert!(lines[1].contains("and 119 more like it before"), "{lines:#?}");
 }

@@ -78,14 +78,11 @@ async fn make(rung: &RungProducer, pool: &Pool) {
         };
         let made = turn.run(job(rung, frame.clone())).await;
         match made {
-            Some((Ok(Some(buf)), took)) => rung.publish(&frame, buf, took),
+            Some((Ok(Some(buf)), took)) => rung.publish(frame, buf, took),
             // Another size than the one before.
             Some((Ok(None), _)) => rung.pass_on(frame),
-            Some((Err(error), _)) => {
-                tracing::debug!(camera = %rung.camera(), rung = rung.rung().name(), %error, "not scaled");
-                rung.failed();
-            }
-            None => rung.failed(),
+            Some((Err(error), _)) => rung.failed(frame, &error.to_string()),
+            None => rung.failed(frame, "the decoder failed"),
         }
     }
 }

@@ -5,7 +5,7 @@ use thiserror::Error;
 use super::pure::Codec;
 use crate::{
     relay::Rung,
-    wire::{exif, segments::segments},
+    wire::{exif, huffman, segments::segments},
 };
 
 /// Longest colour profile that is kept, in bytes. Those of cameras have less than 4 KiB; one as large as
@@ -73,7 +73,8 @@ impl Scaler {
     ) -> Result<Option<Vec<u8>>, ScaleError> {
         let Some(target) = target(jpeg, size, rung) else { return Ok(None) };
         let mut out = vec![0; headroom];
-        self.codec.scale(jpeg, target, &mut out)?;
+        // Only for the decoder: what is published stays as the camera sent it.
+        self.codec.scale(&huffman::completed(jpeg), target, &mut out)?;
         let kept = kept(jpeg);
         if !kept.is_empty() {
             let at = match segments(&out[headroom..]).next() {
@@ -111,6 +112,10 @@ pub(super) fn is_wider(jpeg: &[u8], size: (u16, u16), rung: Rung) -> bool {
 #[cfg(test)]
 mod tests {
     use jpeg_encoder::{ColorType, Encoder};
+    use zune_jpeg::{
+        JpegDecoder,
+        zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions},
+    };
 
     use super::*;
     use crate::wire::jpeg::{Info, Limits, inspect, skeleton};
@@ -141,14 +146,18 @@ mod tests {
         (info.width, info.height)
     }
 
+    fn decoded(jpeg: &[u8], colours: ColorSpace) -> Vec<u8> {
+        let options = DecoderOptions::default().jpeg_set_out_colorspace(colours);
+        JpegDecoder::new_with_options(ZCursor::new(jpeg), options).decode().unwrap()
+    }
+
+    fn pixels(jpeg: &[u8]) -> Vec<u8> {
+        decoded(jpeg, ColorSpace::RGB)
+    }
+
     /// Brightness at the middle of the left and of the right half.
     fn halves(jpeg: &[u8]) -> (u8, u8) {
-        use zune_jpeg::zune_core::{
-            bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions,
-        };
-        let options = DecoderOptions::default().jpeg_set_out_colorspace(ColorSpace::Luma);
-        let mut decoder = zune_jpeg::JpegDecoder::new_with_options(ZCursor::new(jpeg), options);
-        let pixels = decoder.decode().unwrap();
+        let pixels = decoded(jpeg, ColorSpace::Luma);
         let (width, height) = size(jpeg);
         let (width, middle) = (usize::from(width), usize::from(height / 2));
         (pixels[middle * width + width / 4], pixels[middle * width + width * 3 / 4])
@@ -164,6 +173,20 @@ mod tests {
                 let (left, right) = halves(&small);
                 assert!(left.abs_diff(220) < 6 && right.abs_diff(30) < 6, "{left} {right}");
             }
+        }
+    }
+
+    #[test]
+    fn a_webcams_picture_without_huffman_tables_is_scaled_as_if_it_had_them() {
+        for colours in [ColorType::Rgb, ColorType::Luma] {
+            let source = picture(1280, 722, colours, false);
+            let bare = huffman::stripped(&source);
+            assert!(bare.len() < source.len());
+            let small = scale(&bare, Rung::MEDIUM).unwrap().unwrap();
+            assert_eq!(Some(small), scale(&source, Rung::MEDIUM).unwrap(), "{colours:?}");
+            // The same pixels at its own size.
+            let bare = huffman::completed(&bare);
+            assert_eq!((size(&bare), pixels(&bare)), (size(&source), pixels(&source)));
         }
     }
 

@@ -25,7 +25,7 @@ use crate::telemetry::{Seldom, Unsaid};
 /// Lines of one camera's comings and goings that are written at once: a publisher that comes, and
 /// comes back once or twice.
 const FIRST_LINES: u32 = 6;
-/// One that comes and goes without end has a line this often.
+/// What goes on without end has a line this often.
 const LINE_PERIOD: Duration = Duration::from_secs(60);
 
 /// How frames of a camera come in.
@@ -119,6 +119,8 @@ pub struct Camera {
     pub(super) owner: Mutex<Owner>,
     /// For lines of its comings and goings.
     pub(super) talk: Seldom,
+    /// For lines of pictures that cannot be scaled.
+    not_scaled: Seldom,
     pub(super) clock: Clock,
 }
 
@@ -154,6 +156,7 @@ impl Camera {
                 tenure: None,
             }),
             talk: Seldom::new(FIRST_LINES, LINE_PERIOD),
+            not_scaled: Seldom::new(1, LINE_PERIOD),
             clock,
         }
     }
@@ -227,14 +230,27 @@ impl Camera {
         Watch::new(self, quality, None)
     }
 
-    /// What a rung shows now; `None` while nobody watches it. For what can share it.
+    /// The scaled picture that a rung shows now; `None` while nobody watches it, and where its pictures
+    /// cannot be scaled. For what can share it.
     pub fn shown(&self, rung: Rung) -> Option<Arc<Latest>> {
         self.rungs.latest(rung)
     }
 
     /// One of its frames, scaled to `rung` now; the frame itself where it is not wider.
     pub async fn scaled(&self, frame: &Frame, rung: Rung) -> Result<Frame, NotScaled> {
-        self.counter.still(self.id.clone(), frame.clone(), rung).await
+        let made = self.counter.still(self.id.clone(), frame.clone(), rung).await;
+        if let Err(NotScaled::Bad(why)) = &made {
+            self.say_not_scaled(rung, why);
+        }
+        made
+    }
+
+    /// Says now and then that its pictures cannot be scaled.
+    pub(super) fn say_not_scaled(&self, rung: Rung, why: &str) {
+        if let Some(unsaid) = self.not_scaled.event() {
+            let (camera, width) = (self.id(), rung.width());
+            tracing::warn!(%camera, width, %why, "a picture cannot be scaled{unsaid}");
+        }
     }
 
     pub(super) fn rungs(&self) -> &Rungs {

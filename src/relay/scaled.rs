@@ -9,7 +9,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, atomic::AtomicUsize},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use parking_lot::Mutex;
@@ -32,6 +32,11 @@ const SMOOTHING: f64 = 0.9;
 /// lowered. A share alone would not do: of a camera with a frame a second, its 2 s may have one and its
 /// rung's none.
 const LOWERED: f64 = 0.85;
+
+/// Pictures in a row that cannot be scaled and are left out of a rung, behind one that could: a damaged one
+/// now and then helps nobody. Where more fail, or none was scaled yet, the camera's own pictures are shown
+/// in the rung, so that its viewers do not stand still.
+const LEFT_OUT: u32 = 4;
 
 /// Why a still was not made. The texts go to the viewer.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -120,38 +125,44 @@ struct Scaled {
 struct Work {
     frames: u64,
     failed: u64,
+    /// How many failed since the newest that did not; [`LEFT_OUT`] at the most.
+    failed_in_a_row: u32,
+    /// Whether the rung shows the camera's own picture as it could not be scaled.
+    is_stopgap: bool,
     encode_ms: f64,
     /// When frames were overtaken by newer ones.
     overtaken: Meter,
 }
 
 impl Rungs {
-    /// The rung's track with a viewer more, ordered anew if nobody watched it.
-    pub(super) fn watch(&self, camera: &Arc<Camera>, rung: Rung) -> (Arc<Track>, Viewing) {
+    /// The rung with a viewer more, ordered anew if nobody watched it.
+    fn watch(&self, camera: &Arc<Camera>, rung: Rung) -> (Arc<Scaled>, Viewing) {
         let mut refused = None;
         let mut rungs = self.0.lock();
         let scaled = rungs.entry(rung).or_insert_with(|| {
             let counter = camera.counter();
             let now = counter.clock.now();
             let track = Arc::new(Track::new(counter.budget.clone(), now));
-            let overtaken = Meter::new(now);
-            let work = Mutex::new(Work { frames: 0, failed: 0, encode_ms: 0.0, overtaken });
+            let work = Mutex::new(Work::new(now));
             let scaled = Arc::new(Scaled { rung, track, work });
             let producer = RungProducer { camera: camera.clone(), scaled: scaled.clone() };
             refused = counter.rungs.send(producer).err();
             scaled
         });
         // Under the lock, so that it is not retired in between.
-        let watched = (scaled.track.clone(), scaled.track.viewing());
+        let watched = (scaled.clone(), scaled.track.viewing());
         // Nobody makes rungs, as the server goes. Dropped outside of the lock, which its end takes.
         drop(rungs);
         drop(refused);
         watched
     }
 
-    /// What a rung shows now, if somebody watches it.
+    /// The scaled picture that a rung shows now, if somebody watches it.
     pub(super) fn latest(&self, rung: Rung) -> Option<Arc<Latest>> {
-        self.0.lock().get(&rung)?.track.latest()
+        let scaled = self.0.lock().get(&rung)?.clone();
+        // Under the lock, so that both are of the same picture.
+        let work = scaled.work.lock();
+        if work.is_stopgap { None } else { scaled.track.latest() }
     }
 
     /// The camera is forgotten.
@@ -164,6 +175,19 @@ impl Rungs {
     /// `source_fps` is what comes in.
     pub(super) fn snapshots(&self, source_fps: f64, clock: Clock) -> Vec<RungSnapshot> {
         self.0.lock().values().map(|scaled| scaled.snapshot(source_fps, clock)).collect()
+    }
+}
+
+impl Work {
+    fn new(now: Instant) -> Self {
+        Self {
+            frames: 0,
+            failed: 0,
+            failed_in_a_row: LEFT_OUT,
+            is_stopgap: false,
+            encode_ms: 0.0,
+            overtaken: Meter::new(now),
+        }
     }
 }
 
@@ -251,25 +275,42 @@ impl RungProducer {
 
     /// The scaled picture of `source`, in `buf` behind the headroom, which took `took` to make. It
     /// keeps the source's number and times.
-    pub fn publish(&self, source: &Frame, buf: Vec<u8>, took: Duration) {
-        match rescaled(source, self.camera(), buf) {
-            Ok(frame) => self.push(Arc::new(Latest::new(frame)), took),
-            Err(_) => self.failed(),
+    pub fn publish(&self, source: Arc<Latest>, buf: Vec<u8>, took: Duration) {
+        match rescaled(&source, self.camera(), buf) {
+            Ok(frame) => self.made(Arc::new(Latest::new(frame)), took),
+            Err(error) => self.failed(source, &error.to_string()),
         }
     }
 
     /// A source that needs no scaling: the same bytes.
     pub fn pass_on(&self, source: Arc<Latest>) {
-        self.push(source, Duration::ZERO);
+        self.made(source, Duration::ZERO);
     }
 
-    fn push(&self, latest: Arc<Latest>, took: Duration) {
+    fn made(&self, latest: Arc<Latest>, took: Duration) {
         let mut work = self.scaled.work.lock();
+        (work.failed_in_a_row, work.is_stopgap) = (0, false);
+        self.push(&mut work, latest, took);
+    }
+
+    /// A picture that cannot be scaled, and why not: left out, or shown as it is, see [`LEFT_OUT`].
+    pub fn failed(&self, source: Arc<Latest>, why: &str) {
+        self.camera.say_not_scaled(self.rung(), why);
+        let mut work = self.scaled.work.lock();
+        work.failed += 1;
+        if work.failed_in_a_row < LEFT_OUT {
+            work.failed_in_a_row += 1;
+        } else {
+            work.is_stopgap = true;
+            self.push(&mut work, source, Duration::ZERO);
+        }
+    }
+
+    fn push(&self, work: &mut Work, latest: Arc<Latest>, took: Duration) {
         let took_ms = took.as_secs_f64() * 1000.0;
         let older = if work.frames == 0 { took_ms } else { work.encode_ms };
         work.encode_ms = older * SMOOTHING + took_ms * (1.0 - SMOOTHING);
         work.frames += 1;
-        drop(work);
         let track = &self.scaled.track;
         track.push(&mut track.state.lock(), latest);
     }
@@ -279,13 +320,10 @@ impl RungProducer {
         self.scaled.work.lock().overtaken.add(0, self.camera.counter().clock.now());
     }
 
-    /// A picture that cannot be scaled.
-    pub fn failed(&self) {
-        self.scaled.work.lock().failed += 1;
-    }
-
     /// Nobody watches: who comes next is not to see what was long ago.
     pub fn pause(&self) {
+        let mut work = self.scaled.work.lock();
+        (work.failed_in_a_row, work.is_stopgap) = (LEFT_OUT, false);
         self.scaled.track.clear(self.camera.counter().clock.now());
     }
 
@@ -368,7 +406,7 @@ pub struct Watch {
     quality: Quality,
     feed: Feed,
     of_camera: Option<Viewing>,
-    _of_rung: Option<Viewing>,
+    of_rung: Option<(Arc<Scaled>, Viewing)>,
 }
 
 impl Watch {
@@ -377,16 +415,24 @@ impl Watch {
         let (feed, of_rung) = match quality {
             Quality::Source => (camera.source(), None),
             Quality::Rung(rung) => {
-                let (track, of_rung) = camera.rungs().watch(camera, rung);
-                (Feed::new(track), Some(of_rung))
+                let of_rung = camera.rungs().watch(camera, rung);
+                (Feed::new(of_rung.0.track.clone()), Some(of_rung))
             }
         };
-        Self { quality, feed, of_camera, _of_rung: of_rung }
+        Self { quality, feed, of_camera, of_rung }
     }
 
     /// Which.
     pub fn quality(&self) -> Quality {
         self.quality
+    }
+
+    /// What comes of it at present: `source` in the place of a rung whose pictures cannot be scaled.
+    pub fn served(&self) -> Quality {
+        match &self.of_rung {
+            Some((scaled, _)) if scaled.work.lock().is_stopgap => Quality::Source,
+            _ => self.quality,
+        }
     }
 
     /// Whether the camera is wanted for it.

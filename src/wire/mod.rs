@@ -9,6 +9,7 @@ pub mod exif;
 pub mod fingerprint;
 pub mod fmp4;
 pub mod fragment;
+pub mod huffman;
 pub mod iso8601;
 pub mod jpeg;
 pub mod legacy;

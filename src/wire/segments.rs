@@ -13,6 +13,14 @@ pub struct Segments<'a> {
     at: usize,
 }
 
+impl Segments<'_> {
+    /// Where the next one begins; behind the last, where the header of the picture data does, if there
+    /// is any.
+    pub fn at(&self) -> usize {
+        self.at
+    }
+}
+
 impl<'a> Iterator for Segments<'a> {
     type Item = (u8, &'a [u8]);
 

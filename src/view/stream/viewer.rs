@@ -121,8 +121,6 @@ pub(super) struct Viewer {
     pub subscriptions: IndexMap<CameraId, usize>,
     /// Index of the subscription to be served next, so that each gets its turn on a slow link.
     pub turn: usize,
-    /// It is to be told soon which quality it gets.
-    pub has_other_quality: bool,
     /// Ends the reading half.
     ended: CancellationToken,
     dead: bool,
@@ -157,7 +155,6 @@ impl Viewer {
             wants,
             subscriptions: IndexMap::new(),
             turn: 0,
-            has_other_quality: false,
             ended,
             dead: false,
             begun: None,

@@ -121,6 +121,8 @@ struct Subscription {
 struct Showing {
     size: Size,
     watch: Watch,
+    /// The quality that the viewer knows it gets.
+    told: Quality,
     /// Where the server chooses.
     auto: Option<Auto>,
     /// None for who sees the camera without being a reason to connect it.

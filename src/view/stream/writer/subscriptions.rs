@@ -72,6 +72,7 @@ impl Writer {
             showing: Box::new(Showing {
                 size: wish.size,
                 watch: self.watch(key, &camera, quality),
+                told: quality,
                 auto,
                 _seat: seat,
             }),
@@ -181,7 +182,6 @@ impl Writer {
         let subscription = &mut self.subscriptions[key];
         subscription.showing.watch = watch;
         subscription.again = quality.is_above(older);
-        self.viewers[subscription.viewer].has_other_quality = true;
         self.list(key);
         true
     }

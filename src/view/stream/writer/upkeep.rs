@@ -48,10 +48,19 @@ impl Writer {
                 self.viewers[key].control(websocket_frame(Opcode::Ping, b""));
                 self.flush(key);
             }
-            if turn.is_multiple_of(STATS_PERIOD) || self.viewers[key].has_other_quality {
+            if turn.is_multiple_of(STATS_PERIOD) || self.has_other_quality(key) {
                 self.send_stats(key);
             }
         }
+    }
+
+    /// Whether a viewer gets a camera in another quality than it was told.
+    fn has_other_quality(&self, key: usize) -> bool {
+        let mut subscriptions = self.viewers[key].subscriptions.values();
+        subscriptions.any(|&s| {
+            let showing = &self.subscriptions[s].showing;
+            showing.watch.served() != showing.told
+        })
     }
 
     fn send_stats(&mut self, key: usize) {
@@ -60,15 +69,15 @@ impl Writer {
         if viewer.line().format() == Format::Legacy || !viewer.line().is_free() {
             return;
         }
+        for &s in viewer.subscriptions.values() {
+            let showing = &mut self.subscriptions[s].showing;
+            showing.told = showing.watch.served();
+        }
         let subscriptions = viewer.subscriptions.values().map(|&s| &self.subscriptions[s]);
-        let served = |s: &Subscription| Served {
-            counts: s.counts,
-            quality: s.showing.watch.quality().name(),
-        };
+        let served = |s: &Subscription| Served { counts: s.counts, quality: s.showing.told.name() };
         let cameras: BTreeMap<&str, Served> =
             subscriptions.map(|s| (s.camera.id().as_str(), served(s))).collect();
         let message = messages::text(&ServerMessage::Stats { cameras: &cameras });
-        self.viewers[key].has_other_quality = false;
         self.text(key, message);
     }
 
