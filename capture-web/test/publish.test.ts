@@ -6,7 +6,7 @@ import { BURST_BYTES, frameMessages, payloadLimit } from "../src/publish/outgoin
 import { Progress, type Totals } from "../src/publish/progress.ts";
 import { Publisher } from "../src/publish/publisher.ts";
 import { FlightWindow, SendBudget } from "../src/publish/send-budget.ts";
-import type { Path, Session, SessionEvents } from "../src/publish/session.ts";
+import { NoSuchPath, type Path, type Session, type SessionEvents } from "../src/publish/session.ts";
 import { PublishStats } from "../src/publish/stats.ts";
 
 const nowUs = (): number => (performance.timeOrigin + performance.now()) * 1000;
@@ -241,6 +241,27 @@ describe("Publisher", () => {
     expect(publisher.state.value.phase).toBe("reconnecting");
     vi.advanceTimersByTime(600);
     expect(sessions.map((session) => session.path)).toEqual(["webrtc", "webrtc"]);
+  });
+
+  it("takes the WebSocket at once in a browser without WebRTC, and says so", () => {
+    const tried: FakeSession[] = [];
+    const open = (path: Path, events: SessionEvents): Session => {
+      if (path === "webrtc") throw new NoSuchPath("no WebRTC");
+      const session = new FakeSession(path, events);
+      tried.push(session);
+      return session;
+    };
+    const publisher = new Publisher("auto", new PublishStats(), new ServerClock(), open);
+    publisher.start();
+    tried[0]?.events.onOpen();
+    expect(publisher.state.value).toEqual({ phase: "live", path: "websocket", note: "no WebRTC" });
+    publisher.offer(frame());
+    expect(tried[0]?.sent).toHaveLength(1);
+
+    const forced = new Publisher("webrtc", new PublishStats(), new ServerClock(), open);
+    forced.start();
+    expect(forced.state.value).toEqual({ phase: "refused", reason: "no WebRTC" });
+    expect(tried).toHaveLength(1);
   });
 
   it("never comes back after being replaced or refused", () => {

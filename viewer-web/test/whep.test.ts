@@ -7,6 +7,8 @@ const URL_OF_DOOR = new URL("http://relay.lan/cams/whep/door");
 
 class FakePeer extends EventTarget {
   connectionState: RTCPeerConnectionState = "new";
+  iceConnectionState: RTCIceConnectionState = "new";
+  iceGatheringState: RTCIceGatheringState = "gathering";
   localDescription = { sdp: "the offer" };
   remote: string | undefined;
   isClosed = false;
@@ -28,6 +30,11 @@ class FakePeer extends EventTarget {
   flows(everyMs = 100): () => void {
     const timer = setInterval(() => this.packets++, everyMs);
     return () => clearInterval(timer);
+  }
+  /** It knows all addresses of its own. */
+  gathered(): void {
+    this.iceGatheringState = "complete";
+    this.dispatchEvent(new Event("icegatheringstatechange"));
   }
   becomes(state: RTCPeerConnectionState): void {
     this.connectionState = state;
@@ -215,4 +222,17 @@ test("the session's address keeps the path that this page knows the server by", 
   expect(at("/whep/door/s1")).toBe("http://relay.lan/cams/whep/door/s1");
   expect(at("http://10.0.0.1:8081/whep/door/s1?x")).toBe("http://relay.lan/cams/whep/door/s1");
   expect(at(null)).toBeUndefined();
+});
+
+test("a browser that tries none of the server's addresses is not waited for, one that is only slow is", async () => {
+  const none = start(created);
+  const slow = start(created);
+  await settled();
+  for (const { peer } of [none, slow]) peer.gathered();
+  slow.peer.iceConnectionState = "checking";
+  await vi.advanceTimersByTimeAsync(500);
+  expect(none.endings).toMatchObject([{ code: "unreachable", remedy: "elsewhere" }]);
+  expect(slow.endings).toEqual([]);
+  await vi.advanceTimersByTimeAsync(4_000);
+  expect(slow.endings).toMatchObject([{ code: "unreachable", remedy: "elsewhere" }]);
 });

@@ -10,6 +10,9 @@ import { fit, type EncoderSettings } from "./encoded.ts";
 import type { EncoderWorker } from "./encoder-worker.ts";
 import type { Grabber, GrabberEvents } from "./grabber.ts";
 
+/** A browser that made no frame callback until then makes none. */
+const SILENT_MS = 1_000;
+
 export class VideoGrabber implements Grabber {
   readonly method: "video" | "canvas";
   readonly #video: HTMLVideoElement;
@@ -55,7 +58,9 @@ export class VideoGrabber implements Grabber {
 
   #followVideo(): void {
     let handle = 0;
+    let isSilent = true;
     const next = (nowMs: number, metadata?: VideoFrameCallbackMetadata): void => {
+      isSilent = false;
       handle = this.#video.requestVideoFrameCallback(next);
       const takenMs = metadata?.captureTime ?? nowMs;
       this.#take((performance.timeOrigin + takenMs) * 1000);
@@ -65,6 +70,11 @@ export class VideoGrabber implements Grabber {
     this.#releases.listen(document, "visibilitychange", () => this.#beatWhileHidden());
     this.#releases.add(() => clearInterval(this.#beat));
     this.#beatWhileHidden();
+    // WebKitGTK without a graphics card has these callbacks and never makes one, though the picture moves.
+    this.#releases.after(SILENT_MS, () => {
+      if (!isSilent) return;
+      this.#releases.every(500 / this.#settings.fps, () => isSilent && this.#takeNew());
+    });
   }
 
   #beatWhileHidden(): void {

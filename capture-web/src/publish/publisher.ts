@@ -8,7 +8,7 @@ import { Releases } from "@framecast/shared/releases";
 import type { EncodedFrame } from "../media/encoded.ts";
 import type { Delivery, Transport } from "../options.ts";
 import { RtcSession } from "./rtc-session.ts";
-import type { Feedback, Path, Publication, Session, SessionEnd, SessionEvents, Steps } from "./session.ts";
+import { NoSuchPath, type Feedback, type Path, type Publication, type Session, type SessionEnd, type SessionEvents, type Steps } from "./session.ts";
 import { SocketSession } from "./socket-session.ts";
 import type { PublishStats } from "./stats.ts";
 
@@ -126,15 +126,22 @@ export class Publisher {
       onComplaint: (message) => this.complaint.set(message),
       onEnd: (end) => this.#ended(path, end),
     });
+    // Another path is being tried already.
+    if (this.#attempt !== attempt) return;
     this.#session = session;
     attempt.add(() => session?.close());
   }
 
-  /** Browsers throw where an address cannot be used at all, such as plain ws: from an https page. */
+  /** Browsers throw where an address cannot be used at all, such as plain ws: from an https page, and some have no WebRTC. */
   #openOrRefuse(path: Path, events: SessionEvents): Session | undefined {
     try {
       return this.#open(path, events);
     } catch (error) {
+      if (error instanceof NoSuchPath) {
+        if (path === "webrtc" && this.#transport === "auto") this.#connect("websocket", error.message);
+        else this.state.set({ phase: "refused", reason: error.message });
+        return undefined;
+      }
       this.state.set({ phase: "refused", reason: `The server's address cannot be used (${String(error)}).` });
       return undefined;
     }

@@ -11,10 +11,12 @@ import { BURST_BYTES, frameMessages, payloadLimit } from "./outgoing.ts";
 import { Progress } from "./progress.ts";
 import { SendBudget } from "./send-budget.ts";
 import { ServerTalk } from "./server-talk.ts";
-import type { Publication, Session, SessionEnd, SessionEvents, Steps } from "./session.ts";
+import { NoSuchPath, type Publication, type Session, type SessionEnd, type SessionEvents, type Steps } from "./session.ts";
 
 /** A channel that opens takes some 50 ms on a near server; one that has not after this is blocked. */
 const CHANNEL_MS = 2_000;
+/** Browsers begin to try addresses some 20 ms after they know the server's and their own. */
+const TRYING_MS = 300;
 /** `disconnected` often mends itself within a second or two; the server gives up after 4 s. */
 const DISCONNECTED_MS = 3_000;
 /** A channel that closes may be the first that is heard of being replaced; the server says so within this time. */
@@ -46,7 +48,9 @@ export class RtcSession implements Session {
   /** Frames that were to be sent; a channel that is stuck takes none and still counts as tried. */
   #tried = 0;
 
+  /** Throws `NoSuchPath` where the browser has no WebRTC: WebKitGTK as most build it, and Firefox where it is switched off. */
   constructor(publication: Publication, delivery: Delivery, clock: ServerClock, events: SessionEvents) {
+    if (typeof RTCPeerConnection !== "function") throw new NoSuchPath("This browser has no WebRTC.");
     this.#clock = clock;
     this.#events = events;
     this.#budget = new SendBudget(delivery === "lifetime" ? LIFETIME_MS : Infinity);
@@ -172,7 +176,20 @@ export class RtcSession implements Session {
     if (sdp === undefined) return;
     this.#peer
       .setRemoteDescription({ type: "answer", sdp })
+      .then(() => this.#expectTries(this.#peer))
       .catch((error: unknown) => this.#end({ kind: "no-channel", message: `The server's answer was not understood (${String(error)}).` }));
+  }
+
+  /** Firefox tries none of the server's addresses where that is only 127.0.0.1, and says nothing of it: no use to wait. */
+  #expectTries(peer: RTCPeerConnection): void {
+    const look = (): void => {
+      if (peer.iceGatheringState !== "complete") return;
+      this.#releases.after(TRYING_MS, () => {
+        if (peer.iceConnectionState === "new") this.#end({ kind: "no-channel", message: "This browser uses none of the server's addresses for WebRTC." });
+      });
+    };
+    this.#releases.listen(peer, "icegatheringstatechange", look);
+    look();
   }
 
   #end(end: SessionEnd): void {

@@ -1,5 +1,5 @@
 // What every way to the server has in common: one connection of one publisher, from opening to its end.
-// Types only; the ways are rtc-session.ts and socket-session.ts.
+// The ways are rtc-session.ts and socket-session.ts.
 
 import type { EncodedFrame } from "../media/encoded.ts";
 
@@ -59,6 +59,9 @@ export interface Session {
   /** Takes leave of the server and releases everything. `onEnd` is not called. */
   close(): void;
 }
+
+/** This browser lacks what the way takes. */
+export class NoSuchPath extends Error {}
 
 /** Who publishes, and how. */
 export interface Publication {

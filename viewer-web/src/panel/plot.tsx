@@ -1,5 +1,7 @@
 // One chart as a picture. Colours come from the page's theme; lines differ by their dashes, too.
 
+// First, so that uPlot finds a language.
+import "./language.ts";
 import "uplot/dist/uPlot.min.css";
 import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";

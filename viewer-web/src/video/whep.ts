@@ -35,6 +35,8 @@ export interface WhepTools {
 
 /** A server behind a firewall that lets no UDP through is never heard of: then another way is to be tried soon. */
 const CONNECT_MS = 4_000;
+/** Browsers begin to try addresses some 20 ms after they know the server's and their own. */
+const TRYING_MS = 300;
 /** The server may wait 10 s for the first picture of a camera that it connects to only now. */
 const ANSWER_MS = 15_000;
 /** A server that is killed cannot say goodbye: its packets stop. Looked at this often; this long without is the end. */
@@ -102,6 +104,7 @@ export class Whep {
     } catch (error) {
       throw new Refusal({ code: "no_webrtc", message: `The browser cannot play this over WebRTC (${words(error)}).`, remedy: "elsewhere", retryAfterMs: undefined });
     }
+    this.#expectTries(pc);
     // Tells sooner than the connection's state that the server has said goodbye.
     const transport = receiver.transport;
     if (transport !== null) {
@@ -113,6 +116,18 @@ export class Whep {
       this.#wait.after(CONNECT_MS, () =>
         this.#fail("unreachable", "elsewhere", "The video's UDP packets do not come through from the server to here."));
     }
+  }
+
+  /** Firefox tries none of the server's addresses where that is only 127.0.0.1, and says nothing of it: no use to wait. */
+  #expectTries(pc: RTCPeerConnection): void {
+    const look = (): void => {
+      if (pc.iceGatheringState !== "complete") return;
+      this.#releases.after(TRYING_MS, () => {
+        if (pc.iceConnectionState === "new") this.#fail("unreachable", "elsewhere", "The browser uses none of the server's addresses for WebRTC.");
+      });
+    };
+    this.#releases.listen(pc, "icegatheringstatechange", look);
+    look();
   }
 
   #peer(): RTCPeerConnection {
