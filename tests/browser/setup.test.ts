@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
 import { expect } from "vitest";
+import { withCameras } from "./cameras.ts";
 import { IpCamera, setUp } from "./ip-camera.ts";
 import { expectAccessible, LOOKS, screenshot } from "./looks.ts";
 import { freePort } from "./server.ts";
@@ -68,6 +69,21 @@ staged("a camera is added, changed, kept over a restart, and removed", async (st
   await page.getByTestId("setup-remove-dialog-close").click();
   expect(await row(page, "front-door").count()).toBe(1);
   await row(page, "front-door").getByTestId("setup-remove").click();
+  await page.getByTestId("setup-remove-yes").click();
+  await page.getByTestId("setup-none").waitFor();
+  expect(unexpected(stage.errors)).toEqual([]);
+});
+
+staged("a camera that only published can be removed once it is gone", async (stage) => {
+  const server = await stage.server();
+  await withCameras(server, { visitor: {} }, async () => {
+    const page = await stage.page("viewer", new URL("#setup", server.view));
+    await row(page, "visitor").waitFor();
+    expect(await row(page, "visitor").getByTestId("setup-remove").count()).toBe(0);
+  });
+  const page = await stage.page("viewer", new URL("#setup", server.view));
+  await row(page, "visitor").getByTestId("setup-remove").click();
+  expect(await page.getByTestId("setup-remove-dialog").innerText()).toContain("as soon as it publishes");
   await page.getByTestId("setup-remove-yes").click();
   await page.getByTestId("setup-none").waitFor();
   expect(unexpected(stage.errors)).toEqual([]);

@@ -230,7 +230,7 @@ test("a browser that tries none of the server's addresses is not waited for, one
   await settled();
   for (const { peer } of [none, slow]) peer.gathered();
   slow.peer.iceConnectionState = "checking";
-  await vi.advanceTimersByTimeAsync(500);
+  await vi.advanceTimersByTimeAsync(1_000);
   expect(none.endings).toMatchObject([{ code: "unreachable", remedy: "elsewhere" }]);
   expect(slow.endings).toEqual([]);
   await vi.advanceTimersByTimeAsync(4_000);

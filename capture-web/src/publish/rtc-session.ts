@@ -15,8 +15,8 @@ import { NoSuchPath, type Publication, type Session, type SessionEnd, type Sessi
 
 /** A channel that opens takes some 50 ms on a near server; one that has not after this is blocked. */
 const CHANNEL_MS = 2_000;
-/** Browsers begin to try addresses some 20 ms after they know the server's and their own. */
-const TRYING_MS = 300;
+/** Browsers begin to try addresses some 20 ms after they know the server's and their own; a busy machine needs longer. */
+const TRYING_MS = 700;
 /** `disconnected` often mends itself within a second or two; the server gives up after 4 s. */
 const DISCONNECTED_MS = 3_000;
 /** A channel that closes may be the first that is heard of being replaced; the server says so within this time. */

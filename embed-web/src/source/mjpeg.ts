@@ -57,7 +57,7 @@ export class MjpegSource extends HttpSource {
       if (done) break;
       for (const part of parts.push(value)) {
         const seq = part.headers.get("x-framecast-seq");
-        // A picture that stays comes again each 5 s, which is no frame more.
+        // A picture that stays comes again each 4 s, which is no frame more.
         if (seq !== undefined && seq === newest) continue;
         newest = seq;
         this.#show(part);

@@ -129,7 +129,7 @@ export class MjpegFeed implements Feed {
       for (const part of parts.push(value)) {
         onPicture();
         const about = stamps(part);
-        // A picture that stays comes again each 5 s. Its age would count as time on the way.
+        // A picture that stays comes again each 4 s. Its age would count as time on the way.
         if (about.seq > 0n && about.seq === newest) continue;
         newest = about.seq;
         this.#events.onFrame({ camera, ...about, width: 0, height: 0, jpeg: part.body });

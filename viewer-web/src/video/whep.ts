@@ -35,8 +35,8 @@ export interface WhepTools {
 
 /** A server behind a firewall that lets no UDP through is never heard of: then another way is to be tried soon. */
 const CONNECT_MS = 4_000;
-/** Browsers begin to try addresses some 20 ms after they know the server's and their own. */
-const TRYING_MS = 300;
+/** Browsers begin to try addresses some 20 ms after they know the server's and their own; a busy machine needs longer. */
+const TRYING_MS = 700;
 /** The server may wait 10 s for the first picture of a camera that it connects to only now. */
 const ANSWER_MS = 15_000;
 /** A server that is killed cannot say goodbye: its packets stop. Looked at this often; this long without is the end. */
