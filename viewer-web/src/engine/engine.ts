@@ -10,6 +10,11 @@ import { Track } from "./track.ts";
 
 /** How often the page hears of the figures: often enough to read, seldom enough to cost nothing. */
 const REPORT_MS = 200;
+/**
+ * WebKit fires a worker's timers only when nothing else waits for the worker, which under a full wall may be never,
+ * while every picture is drawn. A report this late goes out with the next frame.
+ */
+const LATE_MS = 2 * REPORT_MS;
 
 export class Engine {
   readonly #say: (word: Word, transfer: Transferable[]) => void;
@@ -17,6 +22,7 @@ export class Engine {
   readonly #releases = new Releases();
   readonly #clock = new ServerClock();
   #link: Link | undefined;
+  #reportedMs = performance.now();
 
   constructor(say: (word: Word, transfer: Transferable[]) => void) {
     this.#say = say;
@@ -58,7 +64,10 @@ export class Engine {
           this.#forget(camera);
           this.#say({ say: "gone", camera }, []);
         },
-        onFrame: (frame) => this.#tracks.get(frame.camera)?.arrived(frame),
+        onFrame: (frame) => {
+          this.#tracks.get(frame.camera)?.arrived(frame);
+          if (performance.now() - this.#reportedMs > LATE_MS) this.#report();
+        },
         onRefused: (camera, refusal) => this.#say({ say: "refused", camera, refusal }, []),
         onServed: (served) => {
           for (const [id, what] of Object.entries(served)) {
@@ -98,6 +107,7 @@ export class Engine {
   }
 
   #report(): void {
+    this.#reportedMs = performance.now();
     const cameras = Object.fromEntries([...this.#tracks].map(([id, track]) => [id, track.report()]));
     this.#say({ say: "figures", figures: { offsetUs: this.#clock.offsetUs, roundTripMs: this.#clock.roundTripMs, cameras } }, []);
   }
