@@ -7,12 +7,15 @@ use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
 use parking_lot::Mutex;
 
 use super::push_body::BROKEN_OFF;
-use crate::{net::ApiError, telemetry::Seldom};
+use crate::{
+    net::ApiError,
+    telemetry::{Seldom, Unsaid},
+};
 
 /// Between two lines of one camera.
 const PERIOD: Duration = Duration::from_secs(60);
 
-/// Ids that are remembered, as anybody can make up more; beyond it all are forgotten, and told anew.
+/// Ids that are remembered, as anybody can make up more; those beyond it share their lines.
 const MAX_CAMERAS: usize = 100;
 
 /// Characters of an id that are shown; more are no id.
@@ -30,15 +33,24 @@ impl Refusals {
             return;
         }
         let camera: String = camera.chars().take(MAX_ID).collect();
-        let mut cameras = self.0.lock();
-        if cameras.len() >= MAX_CAMERAS && !cameras.contains_key(&camera) {
-            cameras.clear();
-        }
-        let seldom = cameras.entry(camera.clone()).or_insert_with(|| Seldom::new(1, PERIOD));
-        let Some(unsaid) = seldom.event() else { return };
+        let Some(unsaid) = self.event(&camera) else { return };
         let from = from.map(tracing::field::display);
         let ApiError { code, message } = error;
         tracing::warn!(?camera, from, code, "refused of what was pushed: {message}{unsaid}");
+    }
+}
+
+impl Refusals {
+    /// `Some` when a line is due.
+    fn event(&self, camera: &str) -> Option<Unsaid> {
+        let mut cameras = self.0.lock();
+        if !cameras.contains_key(camera) && cameras.len() >= MAX_CAMERAS {
+            cameras.retain(|id, seldom| id.is_empty() || !seldom.is_over());
+        }
+        // No camera has this id.
+        let id =
+            if cameras.contains_key(camera) || cameras.len() < MAX_CAMERAS { camera } else { "" };
+        cameras.entry(id.to_owned()).or_insert_with(|| Seldom::new(1, PERIOD)).event()
     }
 }
 
@@ -46,16 +58,19 @@ impl Refusals {
 mod tests {
     use super::*;
 
-    #[test]
-    fn ids_that_are_made_up_do_not_fill_the_memory() {
+    #[tokio::test(start_paused = true)]
+    async fn ids_that_are_made_up_fill_neither_the_memory_nor_the_log() {
         let refusals = Refusals::default();
-        for n in 0..10 * MAX_CAMERAS {
-            let error = ApiError::new("not_jpeg", "it is none");
-            refusals.tell(&format!("{n}{}", "x".repeat(1000)), None, &error);
+        let error = ApiError::new("not_jpeg", "it is none");
+        refusals.tell(&"x".repeat(1000), None, &error);
+        assert!(refusals.0.lock().keys().all(|id| id.len() <= MAX_ID));
+        for _ in 0..2 {
+            let ids = (0..10 * MAX_CAMERAS).map(|n| format!("made-up-{n}"));
+            let lines = ids.filter(|id| refusals.event(id).is_some()).count();
+            assert!((MAX_CAMERAS - 1..=MAX_CAMERAS + 1).contains(&lines), "{lines}");
+            assert!(refusals.0.lock().len() <= MAX_CAMERAS + 1);
+            tokio::time::advance(2 * PERIOD).await;
         }
-        let cameras = refusals.0.lock();
-        assert!(cameras.len() <= MAX_CAMERAS);
-        assert!(cameras.keys().all(|id| id.len() <= MAX_ID));
     }
 
     #[test]

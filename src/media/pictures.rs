@@ -21,9 +21,9 @@ use crate::{
 };
 
 /// A unit that has waited longer is of a backlog, such as that since the last key frame when somebody
-/// begins to watch: of these none is shown, but to show something in the end.
+/// begins to watch: of these only the newest is shown.
 const BACKLOG: Duration = Duration::from_millis(250);
-/// The first picture is shown at the latest by then, of the backlog or not.
+/// Where the backlog takes longer, something of it is shown after so long.
 const FIRST_WITHIN: Duration = Duration::from_millis(300);
 /// Between two pictures while it lags behind.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -127,7 +127,8 @@ impl Maker {
             if missed > 0 || unit.generation != progress.generation {
                 progress = Progress { generation: unit.generation, ..Progress::default() };
             }
-            if let Err(error) = self.step(&mut progress, &mut pacer, unit).await {
+            let is_newest = video.is_at_end();
+            if let Err(error) = self.step(&mut progress, &mut pacer, unit, is_newest).await {
                 progress.decoder = None;
                 if let Some(unsaid) = lines.event() {
                     let camera = self.camera.id();
@@ -149,6 +150,7 @@ impl Maker {
         progress: &mut Progress,
         pacer: &mut Pacer,
         unit: Arc<Unit>,
+        is_newest: bool,
     ) -> Result<(), String> {
         if progress.decoder.is_none() && unit.is_key() {
             progress.decoder = Decoder::new(&unit.format.video.config).map(Box::new);
@@ -165,7 +167,7 @@ impl Maker {
         // Over the budget it lags behind for good: fewer pictures then, but some.
         let is_overdue = match progress.shown {
             Some(at) => at.elapsed() >= LONGEST_PAUSE,
-            None => progress.begun.is_none_or(|at| at.elapsed() >= FIRST_WITHIN),
+            None => is_newest || progress.begun.is_none_or(|at| at.elapsed() >= FIRST_WITHIN),
         };
         let wanted = is_overdue || waited < BACKLOG && pacer.due_at(unit.received_at).is_none();
         let (reordered, headroom) = (progress.reordered, maker.headroom());

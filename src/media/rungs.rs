@@ -82,7 +82,7 @@ async fn make(rung: &RungProducer, pool: &Pool) {
             // Another size than the one before.
             Some((Ok(None), _)) => rung.pass_on(frame),
             Some((Err(error), _)) => rung.failed(frame, &error.to_string()),
-            None => rung.failed(frame, "the decoder failed"),
+            None => rung.not_made(),
         }
     }
 }

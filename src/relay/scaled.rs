@@ -306,6 +306,11 @@ impl RungProducer {
         }
     }
 
+    /// The server itself failed: left out, whatever was before.
+    pub fn not_made(&self) {
+        self.scaled.work.lock().failed += 1;
+    }
+
     fn push(&self, work: &mut Work, latest: Arc<Latest>, took: Duration) {
         let took_ms = took.as_secs_f64() * 1000.0;
         let older = if work.frames == 0 { took_ms } else { work.encode_ms };

@@ -358,6 +358,11 @@ impl VideoConsumer {
         }
     }
 
+    /// Whether the unit returned last is the newest.
+    pub fn is_at_end(&self) -> bool {
+        self.state.lock().after(self.cursor).is_none()
+    }
+
     /// Whether pictures come in another order than they are shown in, as with B-frames; known after
     /// some pictures of the present generation.
     pub fn reorders(&self) -> bool {

@@ -60,6 +60,11 @@ impl Seldom {
         None
     }
 
+    /// Whether the period is over, and with it all there was to remember.
+    pub fn is_over(&self) -> bool {
+        self.state.lock().since.is_none_or(|since| since.elapsed() >= self.period)
+    }
+
     /// What was held back, once a period is over: for those who look now and then, so that the last
     /// word is not missing when the events end.
     pub fn overdue(&self) -> Option<Unsaid> {

@@ -14,7 +14,7 @@ use std::{
 use axum::{
     body::Body,
     extract::State,
-    http::{HeaderMap, header},
+    http::{HeaderMap, Method, header},
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
@@ -43,6 +43,8 @@ use crate::{
 /// the same for long: OpenCV and VLC take a stream without bytes for a dead one after 30 s, and a framecast
 /// that has it as its source after 5 s.
 const AGAIN: Duration = Duration::from_secs(4);
+/// A camera that the server connects to, and whose picture is older, shows something else by now.
+const DEAD: Duration = Duration::from_secs(10);
 /// Between looks whether a slow client has taken the part before.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// The same for one that takes long, so that thousands that read nothing cost next to nothing.
@@ -158,6 +160,7 @@ impl StreamQuery {
 )]
 pub(super) async fn stream(
     State(rest): State<Rest>,
+    method: Method,
     Id(id): Id,
     Query(query): Query<StreamQuery>,
     Query(size): Query<SizeQuery>,
@@ -172,7 +175,9 @@ pub(super) async fn stream(
     let layout = Layout::that_suits(&headers);
     let start = stream::iter([Bytes::from_static(layout.start.as_bytes())]);
     links::has_pictures(&camera)?;
-    let waited = links::fresh(&rest, &camera).await?;
+    // A page's `<img>` never asks again, so its stream begins at once and lasts; `HEAD` asks for no picture.
+    let is_waiting = layout.sized && method != Method::HEAD;
+    let waited = if is_waiting { links::fresh(&rest, &camera).await? } else { None };
     let (seat, first) = match waited {
         // Of a rung that others watch the newest picture may still be one of before.
         Some(seat) => (seat, camera.latest().map_or(0, |frame| frame.seq)),
@@ -199,8 +204,8 @@ struct Parts {
     layout: &'static Layout,
     /// Goes off at [`AGAIN`] after some part, not always the newest: moving it costs more than looking.
     quiet: Pin<Box<Sleep>>,
-    /// When the camera was found offline last.
-    away: Option<Instant>,
+    /// A part was sent.
+    is_begun: bool,
     _watch: Watch,
     _seat: Option<Seat>,
 }
@@ -223,7 +228,7 @@ impl Parts {
             sent: rest.sent.clone(),
             layout,
             quiet: Box::pin(tokio::time::sleep(AGAIN)),
-            away: None,
+            is_begun: false,
             _seat: None,
             camera,
             _watch: watch,
@@ -240,6 +245,7 @@ impl Parts {
     async fn part(&mut self) -> Option<[Bytes; 3]> {
         self.taken().await;
         let frame = self.newest_due().await?;
+        self.is_begun = true;
         let header = self.layout.header(&frame);
         self.sent.frame(header.len() + frame.jpeg_len() + self.after.len());
         Some([header, frame.jpeg(), self.after.clone()])
@@ -260,6 +266,10 @@ impl Parts {
                 if let Some(frame) = self.unchanged() {
                     return Some((Next { frame, skipped: 0 }, false));
                 }
+                // A camera that was only now connected to may turn out to have none.
+                if !self.is_begun {
+                    links::has_pictures(&self.camera).ok()?;
+                }
                 due = now + AGAIN;
             }
             self.quiet.as_mut().reset(due);
@@ -268,15 +278,14 @@ impl Parts {
 
     /// The frame before, if it is what the camera shows now.
     fn unchanged(&mut self) -> Option<Arc<Latest>> {
-        let now = self.now();
-        if matches!(self.camera.presence(), Presence::Offline { .. }) {
-            self.away = Some(now);
-            return None;
-        }
-        // A camera may be online again before there is a picture of it, and what stands is of before.
+        let Presence::Online { since_us, .. } = self.camera.presence() else { return None };
         let age = self.camera.age()?;
-        let is_old = self.away.is_some_and(|away| age >= now.saturating_duration_since(away));
-        if is_old { None } else { self.consumer.again() }
+        // A camera may be online again before there is a picture of it, and what stands is of before.
+        let online = Duration::from_micros(self.clock.unix_us().saturating_sub(since_us));
+        // Of a source that the server reads, no news is no good news.
+        let is_dead = age > DEAD && self.camera.link().watch().borrow().is_some();
+        let is_shown = self.is_begun && age <= online && !is_dead;
+        self.consumer.again().filter(|_| is_shown)
     }
 
     /// Waits until the kernel has taken all of the part before: one frame of a client waits in user
@@ -344,7 +353,7 @@ mod tests {
     }
 
     fn camera() -> (Producer, Rest) {
-        let registry = Registry::new(Limits::default(), Clock::system());
+        let registry = Registry::new(Limits::default(), Clock::starting_at(1_700_000_000_000_000));
         let door = CameraId::parse("door").unwrap();
         let producer = registry.publish(&door, Publisher::over(Transport::Http)).unwrap();
         let view = View { registry, max_fps: 30.0 };
@@ -469,6 +478,11 @@ mod tests {
         put(&producer, 1);
         let (again, after) = within_a_minute(&mut parts).await.unwrap();
         assert!(again == first && after <= 4.02, "{after} s");
+        // However short it was away.
+        drop(producer);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let _back = registry.publish(camera.id(), Publisher::over(Transport::Http)).unwrap();
+        assert_eq!(within_a_minute(&mut parts).await, None);
     }
 
     #[tokio::test(start_paused = true)]

@@ -59,8 +59,10 @@ export class VideoGrabber implements Grabber {
   #followVideo(): void {
     let handle = 0;
     let isSilent = true;
+    let beat: ReturnType<typeof setInterval> | undefined;
     const next = (nowMs: number, metadata?: VideoFrameCallbackMetadata): void => {
       isSilent = false;
+      clearInterval(beat);
       handle = this.#video.requestVideoFrameCallback(next);
       const takenMs = metadata?.captureTime ?? nowMs;
       this.#take((performance.timeOrigin + takenMs) * 1000);
@@ -73,8 +75,9 @@ export class VideoGrabber implements Grabber {
     // WebKitGTK without a graphics card has these callbacks and never makes one, though the picture moves.
     this.#releases.after(SILENT_MS, () => {
       if (!isSilent) return;
-      this.#releases.every(500 / this.#settings.fps, () => isSilent && this.#takeNew());
+      beat = setInterval(() => this.#takeNew(), 500 / this.#settings.fps);
     });
+    this.#releases.add(() => clearInterval(beat));
   }
 
   #beatWhileHidden(): void {

@@ -51,6 +51,15 @@ export class RtcSession implements Session {
   /** Throws `NoSuchPath` where the browser has no WebRTC: WebKitGTK as most build it, and Firefox where it is switched off. */
   constructor(publication: Publication, delivery: Delivery, clock: ServerClock, events: SessionEvents) {
     if (typeof RTCPeerConnection !== "function") throw new NoSuchPath("This browser has no WebRTC.");
+    let peer: RTCPeerConnection;
+    try {
+      // No ICE servers: the server's own candidates are reachable or nothing is.
+      peer = new RTCPeerConnection({ iceServers: [] });
+    } catch (error) {
+      throw new NoSuchPath(`This browser lets no page use WebRTC (${String(error)}).`);
+    }
+    this.#peer = peer;
+    this.#releases.add(() => peer.close());
     this.#clock = clock;
     this.#events = events;
     this.#budget = new SendBudget(delivery === "lifetime" ? LIFETIME_MS : Infinity);
@@ -71,10 +80,6 @@ export class RtcSession implements Session {
       onOther: (message) => this.#understand(message),
     });
     this.#releases.add(() => this.#talk.close());
-    // No ICE servers: the server's own candidates are reachable or nothing is.
-    const peer = new RTCPeerConnection({ iceServers: [] });
-    this.#peer = peer;
-    this.#releases.add(() => peer.close());
     this.#watchPeer(peer);
     this.#prepareOffer(peer)
       .then(() => this.#sendOffer(publication, delivery))

@@ -12,10 +12,12 @@ import { REFUSED_AGAIN_MS, Refusals } from "./refusals.ts";
 const STREAMS_AT_ONCE = 4;
 const POLLS_AT_ONCE = 1;
 /**
- * Of a camera that is online the server has a picture at once, or a moment after it was asked for one. Where none
- * comes within this, something on the way collects answers before it passes them on.
+ * Behind its answer's header the server sends a picture at once. Where none comes within this, something on the way
+ * collects answers before it passes them on.
  */
 const STALLED_MS = 6_000;
+/** The server waits up to 10.5 s for a camera that it connects to itself before it answers. */
+const ANSWER_MS = 12_000;
 /** Before a stream that ended is opened again. */
 const PAUSE_MS = 1_000;
 /** The clock is measured this often, by a poll that does not wait. */
@@ -92,11 +94,17 @@ export class MjpegFeed implements Feed {
     const abort = new AbortController();
     const stream: Stream = { abort, width };
     this.#streams.set(camera, stream);
-    const stalled = setTimeout(() => this.#http.down("Something on the way to the server holds its pictures back.", "stalled"), STALLED_MS);
+    let stalled: ReturnType<typeof setTimeout> | undefined;
+    const within = (ms: number): void => {
+      clearTimeout(stalled);
+      stalled = setTimeout(() => this.#http.down("Something on the way to the server holds its pictures back.", "stalled"), ms);
+    };
+    const transport = this.#cameras.find((info) => info.camera === camera)?.transport;
+    within(transport === "rtsp" || transport === "mjpeg" ? ANSWER_MS : STALLED_MS);
     abort.signal.addEventListener("abort", () => clearTimeout(stalled));
     this.#http.releases.add(() => abort.abort());
     const query = { ...sized(width, fps), ...(fps === undefined ? {} : { max_fps: String(fps) }) };
-    this.#read(camera, query, abort.signal, () => clearTimeout(stalled))
+    this.#read(camera, query, abort.signal, { onAnswer: () => within(STALLED_MS), onPicture: () => clearTimeout(stalled) })
       .catch((error: unknown) => (error instanceof HttpError ? error.refusal : undefined))
       .then((refusal) => {
         clearTimeout(stalled);
@@ -116,9 +124,10 @@ export class MjpegFeed implements Feed {
     if (this.#streams.get(camera) === stream) this.#streams.delete(camera);
   }
 
-  async #read(camera: string, query: Record<string, string>, signal: AbortSignal, onPicture: () => void): Promise<undefined> {
+  async #read(camera: string, query: Record<string, string>, signal: AbortSignal, { onAnswer, onPicture }: { onAnswer: () => void; onPicture: () => void }): Promise<undefined> {
     const response = await this.#http.get(`api/cameras/${encodeURIComponent(camera)}/stream.mjpeg`, query, signal);
     this.#refusals.over(camera);
+    onAnswer();
     const body = response.body?.getReader();
     if (body === undefined) return undefined;
     const parts = new PartReader();

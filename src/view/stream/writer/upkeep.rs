@@ -56,8 +56,11 @@ impl Writer {
 
     /// Whether a viewer gets a camera in another quality than it was told.
     fn has_other_quality(&self, key: usize) -> bool {
-        let mut subscriptions = self.viewers[key].subscriptions.values();
-        subscriptions.any(|&s| {
+        let viewer = &self.viewers[key];
+        if viewer.line().format() == Format::Legacy || !viewer.line().is_free() {
+            return false;
+        }
+        viewer.subscriptions.values().any(|&s| {
             let showing = &self.subscriptions[s].showing;
             showing.watch.served() != showing.told
         })
