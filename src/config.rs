@@ -134,7 +134,7 @@ pub struct Config {
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
 
-    /// Worker threads. Default: one a core
+    /// Worker threads, at most one a core. Default: one a core
     #[arg(long, value_name = "N", value_parser = values::workers)]
     pub workers: Option<NonZeroUsize>,
 
@@ -209,6 +209,11 @@ impl Config {
             .map_err(|error| layers.explain(error))?;
         parsed.check()?;
         Ok(parsed)
+    }
+
+    /// Worker threads where there are so many cores: more would only wake each other.
+    pub fn workers_on(&self, cores: NonZeroUsize) -> NonZeroUsize {
+        self.workers.unwrap_or(cores).min(cores)
     }
 
     /// The legacy REST API's address, if it is served.

@@ -9,6 +9,7 @@ mod signals;
 use std::{
     num::NonZeroUsize,
     process::{ExitCode, Termination as _},
+    thread,
 };
 
 use cli::Command;
@@ -19,18 +20,18 @@ fn main() -> ExitCode {
         Err(error) => return cli::refuse(&error),
     };
     match command {
-        Command::Serve(config) => run(config.workers, serve::run(*config)),
-        Command::Publish(options) => run(NonZeroUsize::new(1), serve::publish(*options)),
-        Command::Health(target) => run(NonZeroUsize::new(1), health::run(target)),
+        Command::Serve(config) => {
+            let cores = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+            run(config.workers_on(cores), serve::run(*config, cores))
+        }
+        Command::Publish(options) => run(NonZeroUsize::MIN, serve::publish(*options)),
+        Command::Health(target) => run(NonZeroUsize::MIN, health::run(target)),
     }
 }
 
-fn run(workers: Option<NonZeroUsize>, program: impl Future<Output = ExitCode>) -> ExitCode {
+fn run(workers: NonZeroUsize, program: impl Future<Output = ExitCode>) -> ExitCode {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    if let Some(workers) = workers {
-        runtime.worker_threads(workers.get());
-    }
-    match runtime.enable_all().build() {
+    match runtime.worker_threads(workers.get()).enable_all().build() {
         Ok(runtime) => {
             let code = runtime.block_on(program);
             // Whatever still runs in the background has no say in when the process ends.

@@ -3,6 +3,7 @@
 use std::{
     io::{self, Write as _},
     net::SocketAddr,
+    num::NonZeroUsize,
     process::ExitCode,
 };
 
@@ -16,8 +17,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{open_files, signals::Signals};
 
-/// Runs until SIGTERM or SIGINT.
-pub async fn run(config: Config) -> ExitCode {
+/// Runs until SIGTERM or SIGINT, on a machine that gives it so many cores.
+pub async fn run(config: Config, cores: NonZeroUsize) -> ExitCode {
     if let Err(error) = telemetry::init(&config.log, config.log_format == LogFormat::Json) {
         return fail(&error);
     }
@@ -27,6 +28,12 @@ pub async fn run(config: Config) -> ExitCode {
     };
     let open_files = open_files::raise_limit();
     warn_of_strangers(&config);
+    if let Some(asked) = config.workers.filter(|&asked| asked > cores) {
+        tracing::warn!(
+            "--workers {asked}: this process may use {cores} of the machine's cores, so there are \
+             {cores} workers"
+        );
+    }
     if config.data_dir.is_none() {
         tracing::warn!(
             "cameras that are set up are forgotten at the end, as no folder is known to keep them \

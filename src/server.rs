@@ -108,8 +108,7 @@ impl Server {
         let port = Arc::new(port);
         let ingest = Ingest { registry: registry.clone() };
         let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        // Two that share a core only wake each other.
-        let writers = config.workers.unwrap_or(cores).min(cores).get();
+        let writers = config.workers_on(cores).get();
         let streams = Streams::start(registry.clone(), config.max_fps, writers, shutdown, tasks);
         let media = Media::start(&registry, cores, config.media_cpu, shutdown, tasks);
 

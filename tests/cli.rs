@@ -138,6 +138,16 @@ fn the_log_starts_with_version_and_addresses_and_the_limit_of_open_files_is_rais
 }
 
 #[test]
+fn more_workers_than_cores_are_not_started_and_the_log_says_so() {
+    let server = Server::start(framecast(&[&["--workers", "512"][..], &FREE[..]].concat()));
+    server.addr("framecast capture page  ");
+    let line = server.log.recv_timeout(PATIENCE).unwrap();
+    assert!(line.contains("--workers 512") && line.contains("cores"), "{line}");
+    let threads = std::fs::read_dir(format!("/proc/{}/task", server.child.id())).unwrap().count();
+    assert!(threads < 512, "{threads} threads");
+}
+
+#[test]
 fn the_log_can_be_json() {
     let args = [&["--log-format", "json", "--log", "info"][..], &FREE[..]].concat();
     let mut server = Server::start(framecast(&args));

@@ -64,6 +64,16 @@ fn the_file_may_be_named_in_the_environment() {
 }
 
 #[test]
+fn there_are_as_many_workers_as_asked_for_and_never_more_than_cores() {
+    for (asked, cores, workers) in [(None, 4, 4), (Some("3"), 4, 3), (Some("9"), 4, 4)] {
+        let flags: Vec<&str> = asked.map(|n| ["--workers", n]).into_iter().flatten().collect();
+        let config = load(&flags, &[], None).unwrap();
+        let cores = NonZeroUsize::new(cores).unwrap();
+        assert_eq!(config.workers_on(cores).get(), workers, "{asked:?} on {cores}");
+    }
+}
+
+#[test]
 fn repeatable_settings_are_lists_and_a_layer_replaces_the_one_below() {
     let file = Some("allow-origin = ['https://a.example', 'https://b.example']");
     let config = load(&[], &[], file).unwrap();
