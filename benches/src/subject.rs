@@ -16,6 +16,8 @@ use crate::{servers::Mode, sys};
 pub enum Kind {
     /// The release binary with this many workers.
     Framecast(usize),
+    /// The same, and it may use the load's core besides its own.
+    Spread(usize),
     /// Another build to compare with, named by `FRAMECAST_BASELINE`.
     Baseline(usize),
     /// A server in this binary, with this many workers where it has any.
@@ -33,6 +35,7 @@ impl Kind {
         let workers = workers.parse().map_err(|_| format!("{workers}: not a number of workers"))?;
         match name {
             "framecast" => Ok(Self::Framecast(workers)),
+            "spread" => Ok(Self::Spread(workers)),
             "baseline" => Ok(Self::Baseline(workers)),
             "bun" => Ok(Self::Bun),
             "node-ws" => Ok(Self::NodeWs),
@@ -45,11 +48,20 @@ impl Kind {
         text.split(',').map(Self::parse).collect()
     }
 
+    /// Where it runs unless a row says otherwise.
+    pub fn cores(self) -> &'static [usize] {
+        match self {
+            Self::Spread(_) => &[sys::SERVER_CORE, sys::LOAD_CORE],
+            _ => &[sys::SERVER_CORE],
+        }
+    }
+
     /// As the tables have it.
     pub fn name(self) -> String {
         match self {
             Self::Framecast(1) => "framecast, 1 worker".into(),
             Self::Framecast(n) => format!("framecast, {n} workers"),
+            Self::Spread(n) => format!("framecast, {n} workers, on the load's core too"),
             Self::Baseline(n) => format!("framecast's other build, {n} workers"),
             Self::Own(Mode::Floor, _) => "floor: one thread, one `send` a viewer".into(),
             Self::Own(Mode::Receive, _) => "floor: one thread, one fresh buffer a frame".into(),
@@ -72,15 +84,15 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// Starts a server on the server's core.
+    /// Starts a server where it belongs.
     pub fn start(kind: Kind) -> io::Result<Self> {
-        Self::start_with(kind, &[], &[sys::SERVER_CORE])
+        Self::start_with(kind, &[], kind.cores())
     }
 
     /// Starts a server with further options (framecast only) on these cores.
     pub fn start_with(kind: Kind, options: &[&str], cores: &[usize]) -> io::Result<Self> {
         let mut command = match kind {
-            Kind::Framecast(workers) | Kind::Baseline(workers) => {
+            Kind::Framecast(workers) | Kind::Spread(workers) | Kind::Baseline(workers) => {
                 let baseline = env::var_os("FRAMECAST_BASELINE").map(PathBuf::from);
                 let baseline = baseline.filter(|_| matches!(kind, Kind::Baseline(_)));
                 let mut command = Command::new(baseline.unwrap_or_else(framecast_binary));

@@ -7,7 +7,6 @@ use super::fanout::{FPS, FRAME};
 use crate::{
     load::{Door, Habits, Publishers, Viewers, median},
     subject::{Kind, Subject},
-    sys,
 };
 
 /// Until frames flow evenly again.
@@ -54,7 +53,7 @@ impl Figures {
 impl Side {
     /// Starts a server with so many viewers for each of so many cameras.
     pub fn start(kind: Kind, options: &[&str], cameras: usize, viewers: usize) -> io::Result<Self> {
-        let server = Subject::start_with(kind, options, &[sys::SERVER_CORE])?;
+        let server = Subject::start_with(kind, options, kind.cores())?;
         let ids: Vec<String> = (0..cameras).map(|camera| format!("cam-{camera}")).collect();
         let load = Viewers::start()?;
         for id in &ids {
