@@ -119,6 +119,16 @@ describe("MjpegSource", () => {
     }
   });
 
+  it("gives way where its bytes break off behind the header, as in WebKit", async () => {
+    connected();
+    watch();
+    await seconds(0.1);
+    server.begin();
+    server.body?.error(new TypeError("Load failed"));
+    await seconds(0.1);
+    expect(told.downs).toEqual(["unreached: No pictures come by MJPEG."]);
+  });
+
   it("notices a connection that has died without a word", async () => {
     connected();
     watch();

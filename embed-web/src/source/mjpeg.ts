@@ -61,7 +61,11 @@ export class MjpegSource extends HttpSource {
     let newest: string | undefined;
     const reader = response.body.getReader();
     for (;;) {
-      const { done, value } = await reader.read();
+      const { done, value } = await reader.read().catch((error: unknown) => {
+        // WebKit takes such answers apart by itself, and of their bytes a script gets none.
+        if (this.#stage === "begun" && !signal.aborted) this.#none();
+        throw error;
+      });
       if (done) break;
       this.heardMs = performance.now();
       for (const part of parts.push(value)) {
@@ -87,6 +91,10 @@ export class MjpegSource extends HttpSource {
     if (this.#stage === "none" || (this.#stage !== "asked" && !this.online)) this.heardMs = performance.now();
     if (performance.now() - this.heardMs < this.#patienceMs) return;
     // A proxy that collects an answer before it passes it on never passes on this one.
+    this.#none();
+  }
+
+  #none(): void {
     this.down(this.#stage === "shown" ? "lost" : "unreached", "No pictures come by MJPEG.");
   }
 

@@ -25,7 +25,7 @@ export function describeLink(state: LinkState, nowMs: number): LinkWording {
     case "connecting":
       return { tone: "wait", title: "Connecting", detail: state.after ?? "Reaching the server.", spoken: state.after === undefined ? "" : `${state.after} Reconnecting.` };
     case "live":
-      return { tone: "live", ...WAYS[state.kind] };
+      return { tone: "live", ...WAYS[state.kind], ...(state.because === undefined ? {} : { detail: `${state.because} So frames are fetched one by one over HTTP.` }) };
     case "reconnecting": {
       const seconds = Math.max(0, Math.ceil((state.atUnixMs - nowMs) / 1000));
       return { tone: "bad", title: `Reconnecting in ${seconds} s`, detail: state.reason, spoken: `${state.reason} Reconnecting.` };
