@@ -58,6 +58,7 @@ export function describe({ phase, presence, ageMs, camera, nowMs }: Seen): Statu
   }
   if (presence === null) return say("wait", old || "Connecting");
   if (presence === undefined) return say("bad", "Offline", `Waiting for ${camera}`, "The server does not know this camera yet.");
+  if (presence.connecting === true) return say("wait", old || "Connecting", "Connecting to the camera");
   if (!presence.online) {
     const since = presence.sinceMs === 0 ? "" : ` since ${formatSince(presence.sinceMs, nowMs)}`;
     return say("bad", "Offline", `Offline${since}`, sentence(presence.reason));

@@ -18,6 +18,12 @@ describe("the words of the element", () => {
     expect(say(seen({ presence: undefined }))).toMatchObject({ title: "Waiting for door", online: false });
   });
 
+  it("calls a camera that is being connected neither offline nor live", () => {
+    const connecting = { ...presence, online: false, connecting: true, reason: "connecting" };
+    expect(say(seen({ presence: connecting, ageMs: undefined }))).toEqual({ tone: "wait", badge: "Connecting", title: "Connecting to the camera", detail: "", online: false });
+    expect(say(seen({ presence: connecting, ageMs: 7_200 }))).toMatchObject({ tone: "wait", badge: "7 s old" });
+  });
+
   it("passes on what a server that refuses says must be done", () => {
     const reason = "Pages of http://wall.example may not use this server; to allow it: --allow-origin http://wall.example.";
     expect(say(seen({ phase: { name: "refused", reason, by: "refused" }, ageMs: undefined }))).toMatchObject({ tone: "bad", badge: "Refused", detail: reason, online: false });

@@ -3,7 +3,9 @@
 import { readFile } from "node:fs/promises";
 import type { Page } from "playwright-core";
 import { expect } from "vitest";
+import { IpCamera, setUp } from "./ip-camera.ts";
 import { expectAccessible, screenshot } from "./looks.ts";
+import { startSlow } from "./slow.ts";
 import { FOREIGN_FLAG, startSite, type Site } from "./site.ts";
 import { Server, freePort } from "./server.ts";
 import { eventually, staged, type Stage } from "./stage.ts";
@@ -88,6 +90,23 @@ for (const transport of ["auto", "rest"]) {
     expect((await told(page)).news.join()).toContain("--allow-origin");
   });
 }
+
+staged("MJPEG waits for an IP camera that takes its time, and says so", async (stage) => {
+  const server = await stage.server();
+  const camera = await IpCamera.start("--size", "640x360");
+  stage.closes(() => camera.unplug());
+  const slow = await startSlow(Number(camera.url.port), 7_000);
+  stage.closes(slow.stop);
+  const url = new URL(camera.url);
+  url.port = String(slow.port);
+  await setUp(server, "gate", { source: { type: "rtsp", url: url.href } });
+  const page = await open(stage, new URL("embed/gate?transport=mjpeg", server.view).href);
+  await page.getByText("Connecting to the camera").waitFor();
+  await eventually("LIVE", async () => (await badge(page)) === "LIVE", 20_000);
+  expect((await told(page)).news.map((news) => news.split(" ")[0])).toEqual(["offline", "online"]);
+  expect(slow.connections()).toBe(1);
+  expect(stage.errors).toEqual([]);
+});
 
 staged("it costs nothing out of sight, and goes on where it is scrolled back to", async (stage) => {
   const pages: Record<string, string> = {};

@@ -199,7 +199,7 @@ staged("a test tells what a camera sends, and when its password is wrong; the ca
   await page.locator("[data-testid=setup-row][data-state='Standing by']").waitFor();
   await row(page, "door").getByTestId("setup-start").click();
   await page.locator("[data-testid=setup-row][data-state=Live]").waitFor();
-  await eventually("its figures", async () => /RTSP · H\.264 · 320×240 · 1\d fps/.test(await row(page, "door").getByTestId("setup-facts").innerText()));
+  await eventually("its figures", async () => /RTSP · H\.264 · 320×240 · 1\d\sfps/.test(await row(page, "door").getByTestId("setup-facts").innerText()));
   await row(page, "door").getByTestId("setup-stop").click();
   await page.locator("[data-testid=setup-row][data-state=Stopped]").waitFor();
   expect(stage.errors).toEqual([]);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { Ladder } from "../src/feed/ladder.ts";
+import { FEED_KINDS, Ladder } from "../src/feed/ladder.ts";
 
 describe("Ladder", () => {
   it("begins at the top, and stays there while connections are only lost", () => {
@@ -32,7 +32,15 @@ describe("Ladder", () => {
   });
 
   it("keeps to what was asked for", () => {
+    for (const kind of FEED_KINDS) {
+      const ladder = new Ladder(kind);
+      expect([ladder.first, ladder.after(kind, "lost"), ladder.after(kind, "refused")]).toEqual([kind, kind, kind]);
+    }
+  });
+
+  it("polls where MJPEG was asked for and brings nothing", () => {
     const ladder = new Ladder("mjpeg");
-    expect([ladder.first, ladder.after("mjpeg", "stalled"), ladder.after("mjpeg", "refused")]).toEqual(["mjpeg", "mjpeg", "mjpeg"]);
+    expect([ladder.first, ladder.after("mjpeg", "stalled"), ladder.after("rest", "lost"), ladder.first]).toEqual(["mjpeg", "rest", "rest", "rest"]);
+    expect([ladder.climbs("rest")]).toEqual([false]);
   });
 });

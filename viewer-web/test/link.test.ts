@@ -138,7 +138,23 @@ describe("Link", () => {
     newest().events.onDown("held back", "stalled");
     vi.advanceTimersByTime(1);
     newest().events.onUp();
-    expect(link.state.value).toEqual({ phase: "live", kind: "rest" });
+    expect(link.state.value).toEqual({ phase: "live", kind: "rest", because: "held back" });
+    // The WebSocket needs no excuse.
+    vi.advanceTimersByTime(20_000);
+    newest().events.onUp();
+    expect(link.state.value).toEqual({ phase: "live", kind: "ws" });
+  });
+
+  it("polls and says why where MJPEG was asked for and brings nothing", () => {
+    const { link, feeds, newest } = open("mjpeg");
+    newest().events.onUp();
+    newest().events.onDown("Not in this browser.", "stalled");
+    vi.advanceTimersByTime(1);
+    newest().events.onUp();
+    expect(link.state.value).toEqual({ phase: "live", kind: "rest", because: "Not in this browser." });
+    newest().events.onDown("lost", "lost");
+    vi.advanceTimersByTime(10_000);
+    expect(feeds.map((feed) => feed.kind)).toEqual(["mjpeg", "rest", "rest"]);
   });
 
   it("stops for good", () => {

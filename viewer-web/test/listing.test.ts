@@ -41,7 +41,7 @@ describe("a refusal", () => {
   it("is read off a request for text and for bytes, with the wait that the server asks for", () => {
     for (const response of [body("camera_offline"), new TextEncoder().encode(body("camera_offline")).buffer]) {
       const request = { status: 503, response, getResponseHeader: (name: string) => (name === "Retry-After" ? "2" : null) };
-      expect(readRefusal(request)).toEqual({ ending: "unavailable", reason: "What to do.", retryMs: 2_000 });
+      expect(readRefusal(request)).toEqual({ ending: "unavailable", reason: "What to do.", code: "camera_offline", retryMs: 2_000 });
     }
     expect(readRefusal({ status: 404, response: null, getResponseHeader: () => null })).toEqual({ ending: "failed", reason: "The server answered 404." });
   });

@@ -25,4 +25,31 @@ describe("MjpegFeed", () => {
     feed.close();
     expect(seqs).toEqual([1n, 2n]);
   });
+
+  // As WebKit's streams do.
+  it.each([[0, ["stalled: This browser gives a page no pictures of an MJPEG stream."]], [1, []]])("gives way where streams break off behind their header, %i pictures seen", async (pictures, endings) => {
+    vi.useFakeTimers();
+    let streams = 0;
+    vi.stubGlobal("fetch", (url: URL) => {
+      if (!url.pathname.endsWith("/stream.mjpeg")) return Promise.resolve(new Response('{"cameras":[{"id":"door","name":"Door","online":true}]}'));
+      streams += 1;
+      const bytes = new TextEncoder().encode("--framecast\r\n" + part(1));
+      let sent = 0;
+      const pull = (body: ReadableStreamDefaultController<Uint8Array>): void => {
+        if (streams === 1 && sent++ < pictures) body.enqueue(bytes);
+        else body.error(new TypeError("Load failed"));
+      };
+      return Promise.resolve(new Response(new ReadableStream({ pull }, { highWaterMark: 0 })));
+    });
+    const none = (): void => undefined;
+    const downs: string[] = [];
+    const feed = new MjpegFeed(new ServerClock(), {
+      onCameras: none, onCamera: none, onGone: none, onRefused: none, onServed: none, onUp: none, onFrame: none,
+      onDown: (reason, ending) => downs.push(`${ending}: ${reason}`),
+    });
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(downs).toEqual(endings);
+    feed.close();
+    vi.useRealTimers();
+  });
 });

@@ -32,7 +32,7 @@ interface Opened {
   rung: string;
   closed: boolean;
   plays: () => void;
-  ends: (ending: WayEnding) => void;
+  ends: (ending: WayEnding, code?: string) => void;
 }
 
 function player(choice: "auto" | "hls" = "auto"): { it: Player; opened: Opened[]; log: string[]; last: () => Opened; state: () => string } {
@@ -42,7 +42,7 @@ function player(choice: "auto" | "hls" = "auto"): { it: Player; opened: Opened[]
     "door",
     choice,
     (rung, _camera, _video, events: WayEvents) => {
-      const one: Opened = { rung, closed: false, plays: events.onPlaying, ends: (ending) => events.onEnd({ ending, reason: `It is ${ending}.` }) };
+      const one: Opened = { rung, closed: false, plays: events.onPlaying, ends: (ending, code) => events.onEnd({ ending, reason: `It is ${ending}.`, code }) };
       opened.push(one);
       return { figures: { bytesPerSecond: 7, latencyMs: 50 }, close: () => (one.closed = true) };
     },
@@ -148,8 +148,8 @@ describe("Player", () => {
   it("waits where the camera is away, says why, and tries again by itself or when it is back", () => {
     const { it, opened, last, state } = player();
     it.want("watch");
-    last().ends("unavailable");
-    expect(it.state.value).toMatchObject({ phase: "waiting", reason: "It is unavailable." });
+    last().ends("unavailable", "at_capacity");
+    expect(it.state.value).toMatchObject({ phase: "waiting", reason: "It is unavailable.", code: "at_capacity" });
     vi.advanceTimersByTime(1_001);
     expect([state(), opened.length]).toEqual(["opening whep", 2]);
     last().ends("unavailable");

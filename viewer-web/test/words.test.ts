@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { readCamera, readCameras, readServed } from "../src/feed/feed.ts";
 import { readPlace, writePlace } from "../src/route.ts";
-import { describeBadge, describeCameras, describeLink, describeOffline, describePlay, describeQuality, describeWaiting } from "../src/ui/wording.ts";
+import { describeBadge, describeCameras, describeLink, describeNoSound, describeOffline, describePlay, describeQuality, describeWaiting } from "../src/ui/wording.ts";
 
 describe("what the server says of a camera", () => {
   it("is read", () => {
@@ -84,8 +84,15 @@ describe("words", () => {
   });
 
   it("say why a camera's video is not to be had, and when it is tried again", () => {
-    expect(describeWaiting("Camera gate is offline: nothing answers at 192.0.2.7.", 2_100)).toEqual({ title: "Offline", detail: "Nothing answers at 192.0.2.7. Trying again in 3 s." });
-    expect(describeWaiting("stream at capacity", 0)).toEqual({ title: "All seats are taken", detail: "Stream at capacity. Trying again." });
+    expect(describeWaiting({ code: "camera_offline", reason: "Camera gate is offline: nothing answers at 192.0.2.7." }, 2_100)).toEqual({ title: "Offline", detail: "Nothing answers at 192.0.2.7. Trying again in 3 s." });
+  });
+
+  it("tell by the server's code, whatever its words, that all seats are taken", () => {
+    expect(describeWaiting({ code: "at_capacity", reason: "stream at capacity" }, 0)).toEqual({ title: "All seats are taken", detail: "Stream at capacity. Trying again." });
+    expect(describeWaiting({ code: "at_capacity", reason: "Three watch already." }, 0).title).toBe("All seats are taken");
+    expect(describeWaiting({ reason: "The encoder is at capacity." }, 0).title).toBe("Offline");
+    expect(describeNoSound({ code: "at_capacity", reason: "Three watch already." })).toMatch(/all seats of this camera are taken/);
+    expect(describeNoSound({ reason: "The encoder is at capacity." })).toBe("No sound: The encoder is at capacity.");
   });
 
   it("name the way a video comes", () => {

@@ -7,10 +7,14 @@ import { Releases } from "@framecast/shared/releases";
 import { smoothWidth } from "@framecast/shared/smooth-width";
 import { asText, parseMessage, type Message } from "@framecast/shared/wire/json";
 import { sentence } from "@framecast/shared/words";
-import { readPresence, type Ending, type Presence, type Source, type SourceEvents, type Wish } from "./source.ts";
+import { PATIENCE_MS, readPresence, type Ending, type Presence, type Source, type SourceEvents, type Wish } from "./source.ts";
 
 /** Between two looks whether the camera is online. */
 const LOOK_MS = 2_000;
+/** The server waits up to 10.5 s for a picture of a camera that it connects to itself, and 1 s for one set up just now. */
+export const ANSWER_MS = 13_000;
+/** After this without a byte a connection is taken for dead: a picture that stays comes again each 4 s. */
+export const SILENT_MS = 15_000;
 /** Codes of what passes by itself, such as a camera that cannot be connected to, of which its presence tells. */
 const PASSING: ReadonlySet<string> = new Set(["camera_offline", "busy", "stale"]);
 
@@ -21,6 +25,12 @@ export abstract class HttpSource implements Source {
   readonly #clock: ServerClock;
   readonly #abort = new AbortController();
   protected online = false;
+  /** The server connects to the camera itself, and may wait for it before it answers. */
+  protected pulled = false;
+  /** There was a picture of it at some time. */
+  protected pictured = false;
+  /** When a picture came, or none was to come. */
+  protected heardMs = 0;
   /** The server has answered. */
   #answered = false;
   #presence: Presence | undefined;
@@ -49,11 +59,11 @@ export abstract class HttpSource implements Source {
     this.releases.close();
   }
 
-  /** A file of this camera. */
-  protected get(file: string, query: Record<string, string | number> = {}, init: RequestInit = {}): Promise<Response> {
+  /** A file of this camera: in time, unless `init` has a signal of its own. */
+  protected get(file: string, query: Record<string, string | number> = {}, init: RequestInit = {}, withinMs = PATIENCE_MS): Promise<Response> {
     const url = new URL(`api/cameras/${encodeURIComponent(this.wish.camera)}${file}`, this.wish.server);
     for (const [name, value] of Object.entries(query)) url.searchParams.set(name, String(value));
-    return fetch(url, { signal: this.#abort.signal, ...init, cache: "no-store", credentials: "omit" });
+    return this.#ask(url, { credentials: "omit", ...init }, withinMs);
   }
 
   /** For a request that gives pictures. */
@@ -100,8 +110,20 @@ export abstract class HttpSource implements Source {
     this.#clock.addSample(askedUs, number("X-Framecast-Received-Us") + number("X-Framecast-Age-Ms") * 1000);
   }
 
+  #ask(url: URL, init: RequestInit, withinMs = PATIENCE_MS): Promise<Response> {
+    return fetch(url, { cache: "no-store", ...init, signal: AbortSignal.any([this.#abort.signal, init.signal ?? AbortSignal.timeout(withinMs)]) });
+  }
+
   async #look(): Promise<void> {
-    const response = await this.get("");
+    let response: Response;
+    try {
+      response = await this.get("");
+    } catch (error) {
+      // Streams of other elements may have all the connections that a browser opens to a server.
+      if (!this.online || performance.now() - this.heardMs > SILENT_MS) throw error;
+      this.releases.after(LOOK_MS, () => this.guard(this.#look()));
+      return;
+    }
     // 404 is an answer, too: the camera may come yet.
     if (!response.ok && response.status !== 404) {
       if (response.status === 400) this.down("refused", `The server answered ${response.status}.`);
@@ -110,7 +132,11 @@ export abstract class HttpSource implements Source {
     }
     const camera = response.ok ? parseMessage(await response.text()) : undefined;
     if (this.releases.closed) return;
-    this.#presence = camera === undefined ? undefined : readPresence(camera);
+    const kind = (camera?.["source"] as Message | null | undefined)?.["type"];
+    this.pulled = kind === "rtsp" || kind === "mjpeg";
+    this.pictured = camera?.["seq"] !== 0;
+    this.#presence = camera === undefined ? undefined : { ...readPresence(camera), connecting: this.pulled && camera["online"] === false && await this.#isConnecting() };
+    if (this.releases.closed) return;
     this.online = this.#presence?.online === true;
     if (!this.#answered) {
       this.#answered = true;
@@ -123,11 +149,17 @@ export abstract class HttpSource implements Source {
     this.releases.after(LOOK_MS, () => this.guard(this.#look()));
   }
 
+  /** Whether the server is at its first attempt: after a failed one, why that failed says more. */
+  async #isConnecting(): Promise<boolean> {
+    const status = parseMessage(await (await this.get("/stream/status")).text());
+    return status?.["state"] === "connecting" && status["last_error"] === null;
+  }
+
   /** The Fetch standard tells a page nothing of an answer that is not for it; that there is one, it does tell. */
   async #failed(): Promise<void> {
     if (this.releases.closed) return;
     try {
-      await fetch(new URL("healthz", this.wish.server), { mode: "no-cors", cache: "no-store", signal: this.#abort.signal });
+      await this.#ask(new URL("healthz", this.wish.server), { mode: "no-cors" });
     } catch {
       this.down(this.#answered ? "lost" : "unreached", "The server cannot be reached.");
       return;
@@ -136,10 +168,10 @@ export abstract class HttpSource implements Source {
     else this.down("refused", `Pages of ${location.origin} may not use this server; to allow it: --allow-origin ${location.origin}.`);
   }
 
-  /** Asks for no picture, only for the time. */
+  /** Asks for no picture, only for the time: of the one that is kept, so that nothing is waited for. */
   protected async measureClock(): Promise<void> {
     const askedUs = localNowUs();
-    const response = await this.get("/frame.jpg", {}, { method: "HEAD" });
+    const response = await this.get("/frame.jpg", { stored: "true" }, { method: "HEAD" });
     if (response.ok) this.measure(askedUs, response);
   }
 }

@@ -1,24 +1,29 @@
 // One camera as one endless HTTP answer, where a WebSocket does not get through.
 
-import { HttpSource } from "./http.ts";
+import { ANSWER_MS, HttpSource, SILENT_MS } from "./http.ts";
 import { PartReader, type Part } from "./parts.ts";
 import { PATIENCE_MS, type Wish } from "./source.ts";
 
 /** Before a camera that is unknown or away is asked for again. */
 const AGAIN_MS = 2_000;
+/** How often it is looked whether the stream is silent. */
+const LISTEN_MS = 1_000;
+
+/** How far an answer has come: `none` is asked for, it is waited for, it has begun, or it has brought a picture. */
+type Stage = "none" | "asked" | "begun" | "shown";
 
 export class MjpegSource extends HttpSource {
-  #pictures = 0;
+  #stage: Stage = "none";
+  /** The server's time was asked for, for which it takes a picture. */
+  #isTimed = false;
   /** Of the answer that is read. */
   #stream = new AbortController();
 
   protected override begin(): void {
     this.releases.add(() => this.#stream.abort());
-    this.guard(this.measureClock().then(() => this.#read()));
-    // A proxy that collects an answer before it passes it on never passes on this one.
-    this.releases.every(PATIENCE_MS, () => {
-      if (this.online && this.#pictures === 0) this.down("unreached", "No pictures come by MJPEG.");
-    });
+    this.#isTimed = this.pictured;
+    this.guard((this.pictured ? this.measureClock() : Promise.resolve()).then(() => this.#read()));
+    this.releases.every(LISTEN_MS, () => this.#listen());
   }
 
   /** An answer keeps its size: the next one begins where this one ends. */
@@ -42,10 +47,13 @@ export class MjpegSource extends HttpSource {
 
   async #readOne(signal: AbortSignal): Promise<void> {
     const { maxFps } = this.wish;
+    this.#enter("asked");
     const response = await this.get("/stream.mjpeg", { ...this.sized, ...(maxFps === undefined ? {} : { max_fps: maxFps }) }, { signal });
+    this.#enter("begun");
     if (response.status !== 404 && (!response.ok || response.body === null)) await this.refused(response);
     else this.accepted();
     if (!response.ok || response.body === null) {
+      this.#enter("none");
       this.releases.after(AGAIN_MS, () => this.guard(this.#read()));
       return;
     }
@@ -53,9 +61,15 @@ export class MjpegSource extends HttpSource {
     let newest: string | undefined;
     const reader = response.body.getReader();
     for (;;) {
-      const { done, value } = await reader.read();
+      const { done, value } = await reader.read().catch((error: unknown) => {
+        // WebKit takes such answers apart by itself, and of their bytes a script gets none.
+        if (this.#stage === "begun" && !signal.aborted) this.#none();
+        throw error;
+      });
       if (done) break;
+      this.heardMs = performance.now();
       for (const part of parts.push(value)) {
+        this.#stage = "shown";
         const seq = part.headers.get("x-framecast-seq");
         // A picture that stays comes again each 4 s, which is no frame more.
         if (seq !== undefined && seq === newest) continue;
@@ -66,9 +80,35 @@ export class MjpegSource extends HttpSource {
     this.down("lost", "The stream has ended.");
   }
 
+  #enter(stage: Stage): void {
+    this.#stage = stage;
+    this.heardMs = performance.now();
+  }
+
+  /** Ends a stream that should have brought something by now. */
+  #listen(): void {
+    // Of an offline camera nothing comes, but an answer does.
+    if (this.#stage === "none" || (this.#stage !== "asked" && !this.online)) this.heardMs = performance.now();
+    if (performance.now() - this.heardMs < this.#patienceMs) return;
+    // A proxy that collects an answer before it passes it on never passes on this one.
+    this.#none();
+  }
+
+  #none(): void {
+    this.down(this.#stage === "shown" ? "lost" : "unreached", "No pictures come by MJPEG.");
+  }
+
+  get #patienceMs(): number {
+    if (this.#stage === "asked" && this.pulled) return ANSWER_MS;
+    return this.#stage === "shown" ? Math.max(SILENT_MS, 3_000 / (this.wish.maxFps ?? 1)) : PATIENCE_MS;
+  }
+
   #show({ headers, body }: Part): void {
     if (this.releases.closed) return;
-    this.#pictures += 1;
+    if (!this.#isTimed) {
+      this.#isTimed = true;
+      this.measureClock().catch(() => undefined);
+    }
     const number = (name: string): number => Number(headers.get(name) ?? "0") || 0;
     this.events.onPicture({
       jpeg: body,

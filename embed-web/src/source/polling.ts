@@ -1,7 +1,7 @@
 // One camera picture by picture, where nothing endless gets through.
 
 import { localNowUs } from "@framecast/shared/clock";
-import { HttpSource } from "./http.ts";
+import { HttpSource, SILENT_MS } from "./http.ts";
 
 /** How long the server may hold a request until there is a newer picture. */
 const WAIT_MS = 5_000;
@@ -27,7 +27,8 @@ export class PollingSource extends HttpSource {
     const askedUs = localNowUs();
     // Anybody may have one picture; of those who wait for the next, only so many, and a refusal would be here by then.
     if (waits && !this.isUp) this.releases.after(REFUSED_BY_MS, () => this.accepted());
-    const response = await this.get("/frame.jpg", { ...this.sized, ...(waits ? { after: this.#seq ?? "", timeout_ms: WAIT_MS } : {}) });
+    const response = await this.get("/frame.jpg", { ...this.sized, ...(waits ? { after: this.#seq ?? "", timeout_ms: WAIT_MS } : {}) }, {}, SILENT_MS);
+    this.heardMs = performance.now();
     if (!response.ok && response.status !== 404) await this.refused(response);
     else if (waits || !response.ok) this.accepted();
     if (response.status === 204 || !response.ok) return this.#again(PAUSE_MS);

@@ -34,6 +34,8 @@ export interface Presence {
   sinceMs: number;
   /** Why it is offline, or online and has no pictures, in plain words. */
   reason: string;
+  /** The server is about to connect to it. */
+  connecting?: boolean;
 }
 
 /**

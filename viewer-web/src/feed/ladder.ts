@@ -16,7 +16,7 @@ const FAILURES_BEFORE_HTTP = 3;
 export class Ladder {
   readonly #choice: LinkChoice;
   #failures = 0;
-  /** Something on the way holds endless answers back: MJPEG is of no use here. */
+  /** Something on the way, or the browser, holds endless answers back: MJPEG is of no use here, also where it was asked for. */
   #holdsBack = false;
 
   constructor(choice: LinkChoice) {
@@ -25,6 +25,7 @@ export class Ladder {
 
   /** The first to try. */
   get first(): FeedKind {
+    if (this.#choice === "mjpeg" && this.#holdsBack) return "rest";
     return this.#choice === "auto" ? "ws" : this.#choice;
   }
 
@@ -39,11 +40,9 @@ export class Ladder {
 
   /** `kind` ended so: which is tried next? */
   after(kind: FeedKind, ending: Ending): FeedKind {
-    if (this.#choice !== "auto") return this.#choice;
-    if (ending === "stalled") {
-      if (kind === "mjpeg") this.#holdsBack = true;
-      return "rest";
-    }
+    if (ending === "stalled" && kind === "mjpeg") this.#holdsBack = true;
+    if (this.#choice !== "auto") return this.first;
+    if (ending === "stalled") return "rest";
     if (kind === "ws" && ending === "refused") {
       this.#failures += 1;
       if (this.#failures < FAILURES_BEFORE_HTTP) return "ws";

@@ -16,7 +16,8 @@ export type { FeedKind, LinkChoice };
 export type LinkState =
   /** `after`: what ended the connection or attempt before. */
   | { phase: "connecting"; after: string | undefined }
-  | { phase: "live"; kind: FeedKind }
+  /** `because`: why no better way is left. */
+  | { phase: "live"; kind: FeedKind; because?: string | undefined }
   /** `atUnixMs`: when the next attempt starts, on the page's clock. */
   | { phase: "reconnecting"; reason: string; atUnixMs: number };
 
@@ -40,6 +41,8 @@ export class Link {
   #present = new Releases();
   #feed: Feed | undefined;
   #upMs: number | undefined;
+  /** Why MJPEG is of no use here. */
+  #stalled: string | undefined;
 
   constructor(choice: LinkChoice, events: LinkEvents, clock: ServerClock, open?: OpenFeed) {
     this.#ladder = new Ladder(choice);
@@ -108,7 +111,7 @@ export class Link {
     this.#upMs = performance.now();
     this.#ladder.up(kind);
     if (this.#ladder.climbs(kind)) this.#present.after(RETRY_SOCKET_MS, () => this.#retrySocket());
-    this.state.set({ phase: "live", kind });
+    this.state.set(kind === "rest" && this.#stalled !== undefined ? { phase: "live", kind, because: this.#stalled } : { phase: "live", kind });
     for (const [camera, interest] of this.#wanted) this.#feed?.want(camera, interest);
   }
 
@@ -138,6 +141,7 @@ export class Link {
     const present = new Releases();
     this.#present = present;
     const next = this.#ladder.after(kind, ending);
+    if (ending === "stalled") this.#stalled = reason;
     // The server is there; only this way to it is no good.
     const waitMs = ending === "stalled" ? 0 : this.#backoff.next();
     this.state.set({ phase: "reconnecting", reason, atUnixMs: localNowUs() / 1000 + waitMs });

@@ -2,7 +2,7 @@
 // page six connections to a server, so only some cameras get one; the others take turns at a poll.
 
 import { localNowUs, type ServerClock } from "@framecast/shared/clock";
-import type { CameraInfo, Feed, FeedEvents, Interest } from "./feed.ts";
+import type { CameraInfo, Feed, FeedEvents, Interest, Refusal } from "./feed.ts";
 import { Http, HttpError } from "./http.ts";
 import { PartReader, type Part } from "./multipart.ts";
 import { Polls, sized, type Wish } from "./polls.ts";
@@ -18,6 +18,11 @@ const POLLS_AT_ONCE = 1;
 const STALLED_MS = 6_000;
 /** The server waits up to 10.5 s for a camera that it connects to itself before it answers. */
 const ANSWER_MS = 12_000;
+/**
+ * WebKit takes such answers apart by itself, for pictures in pages; a script gets the first one's header, and of its
+ * bytes none. So many streams in a row that end so, with no picture yet, are no accident.
+ */
+const MOST_BROKEN = 2;
 /** Before a stream that ended is opened again. */
 const PAUSE_MS = 1_000;
 /** The clock is measured this often, by a poll that does not wait. */
@@ -38,6 +43,8 @@ export class MjpegFeed implements Feed {
   readonly #wanted = new Map<string, Interest>();
   readonly #streams = new Map<string, Stream>();
   #cameras: CameraInfo[] = [];
+  /** Streams that broke off before the first picture of all; `undefined` once one came. */
+  #broken: number | undefined = 0;
 
   constructor(clock: ServerClock, events: FeedEvents) {
     this.#clock = clock;
@@ -103,9 +110,16 @@ export class MjpegFeed implements Feed {
     within(transport === "rtsp" || transport === "mjpeg" ? ANSWER_MS : STALLED_MS);
     abort.signal.addEventListener("abort", () => clearTimeout(stalled));
     this.#http.releases.add(() => abort.abort());
+    let isAnswered = false;
     const query = { ...sized(width, fps), ...(fps === undefined ? {} : { max_fps: String(fps) }) };
-    this.#read(camera, query, abort.signal, { onAnswer: () => within(STALLED_MS), onPicture: () => clearTimeout(stalled) })
-      .catch((error: unknown) => (error instanceof HttpError ? error.refusal : undefined))
+    this.#read(camera, query, abort.signal, {
+      onAnswer: () => {
+        isAnswered = true;
+        within(STALLED_MS);
+      },
+      onPicture: () => clearTimeout(stalled),
+    })
+      .catch((error: unknown) => this.#failed(error, isAnswered && !abort.signal.aborted))
       .then((refusal) => {
         clearTimeout(stalled);
         if (this.#streams.get(camera) !== stream) return;
@@ -117,6 +131,13 @@ export class MjpegFeed implements Feed {
         });
       })
       .catch(() => undefined);
+  }
+
+  /** The refusal that it is, if it is one. */
+  #failed(error: unknown, isBroken: boolean): Refusal | undefined {
+    if (error instanceof HttpError) return error.refusal;
+    if (isBroken && this.#broken !== undefined && ++this.#broken >= MOST_BROKEN) this.#http.down("This browser gives a page no pictures of an MJPEG stream.", "stalled");
+    return undefined;
   }
 
   #end(camera: string, stream: Stream): void {
@@ -137,6 +158,7 @@ export class MjpegFeed implements Feed {
       if (done || signal.aborted) return undefined;
       for (const part of parts.push(value)) {
         onPicture();
+        this.#broken = undefined;
         const about = stamps(part);
         // A picture that stays comes again each 4 s. Its age would count as time on the way.
         if (about.seq > 0n && about.seq === newest) continue;

@@ -52,7 +52,7 @@ export function Row({ camera, status, nowMs, manage, onEdit, onRemove, onDone }:
           {words.detail !== "" && <span class="figure-wrap">{words.detail}</span>}
         </p>
         <p class="setup-facts figure-wrap" data-testid="setup-facts">
-          {[...words.facts, ...(camera.location === "" ? [] : [camera.location])].join(" · ")}
+          {[...words.facts.map(unbroken), ...(camera.location === "" ? [] : [camera.location])].join(" · ")}
         </p>
         {source !== undefined && source.url !== "" && <p class="setup-address">{source.url}</p>}
         {failure !== "" && (
@@ -103,3 +103,6 @@ function turnsOf(status: StreamStatus | undefined): Turn[] {
       return ["Stop"];
   }
 }
+
+/** Number and unit stay on one line. */
+const unbroken = (words: string): string => words.replaceAll(" ", "\u00a0");

@@ -127,10 +127,10 @@ function Badge({ camera }: { camera: Camera }): JSX.Element {
 
 /** For a while after sound was asked for in vain; the picture goes on. */
 function NoSound({ camera }: { camera: Camera }): JSX.Element | null {
-  const reason = useNoSound(camera);
-  return reason === undefined ? null : (
+  const why = useNoSound(camera);
+  return why === undefined ? null : (
     <p class="tile-note" role="status" data-testid="no-sound">
-      {describeNoSound(reason)}
+      {describeNoSound(why)}
     </p>
   );
 }
@@ -149,7 +149,7 @@ function Overlay({ camera, wall, connected, state }: { camera: Camera; wall: Wal
     case "opening":
       return <Words title="Connecting to the camera" detail={info.online ? "" : sentence(info.reason ?? "")} last={last} shown={camera.hasPicture} />;
     case "waiting":
-      return <Words {...describeWaiting(state.reason, state.atMs - performance.now())} last={last} shown={camera.hasPicture} />;
+      return <Words {...describeWaiting(state, state.atMs - performance.now())} last={last} shown={camera.hasPicture} />;
     case "resting":
       return camera.hasPicture ? null : <Words title="Waiting for a picture" detail="So many cameras play already that this one shows stills." shown={false} />;
     case "idle":

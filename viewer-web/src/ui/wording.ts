@@ -4,7 +4,7 @@ import type { Tone } from "@framecast/shared/components";
 import { formatAge, formatDuration, formatSince, sentence } from "@framecast/shared/words";
 import type { CameraInfo, Refusal } from "../feed/feed.ts";
 import type { FeedKind, LinkState } from "../feed/link.ts";
-import type { Rung } from "../video/way.ts";
+import type { Rung, Why } from "../video/way.ts";
 
 export interface LinkWording {
   tone: Tone;
@@ -25,7 +25,7 @@ export function describeLink(state: LinkState, nowMs: number): LinkWording {
     case "connecting":
       return { tone: "wait", title: "Connecting", detail: state.after ?? "Reaching the server.", spoken: state.after === undefined ? "" : `${state.after} Reconnecting.` };
     case "live":
-      return { tone: "live", ...WAYS[state.kind] };
+      return { tone: "live", ...WAYS[state.kind], ...(state.because === undefined ? {} : { detail: `${state.because} So frames are fetched one by one over HTTP.` }) };
     case "reconnecting": {
       const seconds = Math.max(0, Math.ceil((state.atUnixMs - nowMs) / 1000));
       return { tone: "bad", title: `Reconnecting in ${seconds} s`, detail: state.reason, spoken: `${state.reason} Reconnecting.` };
@@ -57,10 +57,12 @@ export function describePlay(rung: Rung | undefined): { title: string; detail: s
 }
 
 const FULL = "All seats are taken";
+/** The server's code for that. */
+const AT_CAPACITY = "at_capacity";
 
 /** What stands on the picture of a camera of which the server sends no pictures. */
 export function describeRefusal({ code, reason }: Refusal): { title: string; detail: string } {
-  const title = code === "at_capacity" ? FULL : "No pictures";
+  const title = code === AT_CAPACITY ? FULL : "No pictures";
   return { title, detail: `${withoutAdvice(reason)} Trying again every 5 s.`.trim() };
 }
 
@@ -70,20 +72,19 @@ function withoutAdvice(reason: string): string {
 }
 
 /** Why a camera whose sound was asked for is not heard. */
-export function describeNoSound(reason: string): string {
-  const taken = /at capacity/i.test(reason);
+export function describeNoSound({ reason, code }: Why): string {
+  const taken = code === AT_CAPACITY;
   return `No sound: ${taken ? "it comes on a connection of its own, and all seats of this camera are taken." : reason}`;
 }
 
 /** What stands on the picture of a camera whose video is not to be had now. */
-export function describeWaiting(reason: string, leftMs: number): { title: string; detail: string } {
+export function describeWaiting({ reason, code }: Why, leftMs: number): { title: string; detail: string } {
   if (leftMs === Number.POSITIVE_INFINITY) return { title: "Cannot be played here", detail: sentence(reason) };
   const seconds = Math.max(0, Math.ceil(leftMs / 1000));
-  const full = /at capacity/i.test(reason);
   const again = seconds > 0 ? `Trying again in ${seconds} s.` : "Trying again.";
   // The title says so already.
   const why = reason.replace(/^camera \S+ is offline: /i, "");
-  return { title: full ? FULL : "Offline", detail: `${withoutAdvice(why)} ${again}`.trim() };
+  return { title: code === AT_CAPACITY ? FULL : "Offline", detail: `${withoutAdvice(why)} ${again}`.trim() };
 }
 
 export function describeCameras(online: number, all: number): string {

@@ -9,22 +9,43 @@ const ANSWER_MS = 1_000;
 /** No longer: the window shows the old element meanwhile. */
 const GIVE_UP_MS = 4_000;
 
-/** Moves the window from one element to the other, if it shows the first, and then ends that one. */
-export function handOver(from: HTMLVideoElement, to: HTMLVideoElement, end: () => void): void {
-  if (document.pictureInPictureElement === from) void move(from, to).finally(end);
-  else end();
+/** Elements that the window is leaving, and where to: another change on the way has it go there instead. */
+interface Move {
+  from: HTMLVideoElement[];
+  to: HTMLVideoElement;
+  untilMs: number;
+  ends: (() => void)[];
 }
 
-async function move(from: HTMLVideoElement, to: HTMLVideoElement): Promise<void> {
-  const untilMs = performance.now() + GIVE_UP_MS;
+/** On their way, by where to. */
+const moves = new Map<HTMLVideoElement, Move>();
+
+/** Moves the window from one element to the other, if it shows the first or is to, and then ends that one. */
+export function handOver(from: HTMLVideoElement, to: HTMLVideoElement, end: () => void): void {
+  const before = moves.get(from);
+  if (before === undefined && document.pictureInPictureElement !== from) return end();
+  const move = before ?? { from: [], to, untilMs: 0, ends: [] };
+  moves.delete(from);
+  moves.set(to, move);
+  // Not before the window is elsewhere: the browser may still be about to grant what it was asked for before.
+  move.from.push(from);
+  move.ends.push(end);
+  move.to = to;
+  move.untilMs = performance.now() + GIVE_UP_MS;
+  if (before === undefined) void go(move);
+}
+
+async function go(move: Move): Promise<void> {
   // Once the window is closed, it stays so.
-  const isDue = (): boolean => document.pictureInPictureElement === from && to.isConnected && performance.now() < untilMs;
+  const isDue = (): boolean => move.from.some((from) => from === document.pictureInPictureElement) && move.to.isConnected && performance.now() < move.untilMs;
   while (isDue()) {
     // Nobody has to press anything for this while there is a window.
-    const asked = to.requestPictureInPicture().catch(() => undefined);
+    const asked = move.to.requestPictureInPicture().catch(() => undefined);
     await Promise.race([asked, after(ANSWER_MS)]);
     if (isDue()) await after(AGAIN_MS);
   }
+  moves.delete(move.to);
+  for (const end of move.ends) end();
 }
 
 const after = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

@@ -1,7 +1,7 @@
 // Which way to a camera's video is tried next. No elements, no timers: it is told how each way ended.
 
 import { Backoff } from "@framecast/shared/backoff";
-import { RUNGS, type Rung, type WayEnd } from "./way.ts";
+import { RUNGS, type Rung, type WayEnd, type Why } from "./way.ts";
 
 /** What the address asks for; `auto` starts at the top. */
 export type PlayChoice = Rung | "auto";
@@ -10,7 +10,7 @@ export type Step =
   /** Try this one, now. */
   | { do: "try"; rung: Rung }
   /** Nothing works at the moment; from the top after this. */
-  | { do: "wait"; reason: string; waitMs: number };
+  | ({ do: "wait"; waitMs: number } & Why);
 
 /** The server goes on dialling a camera for 15 s after it was last asked for: asked sooner, it never stops. */
 const MOST_WAIT_MS = 10_000;
@@ -61,13 +61,14 @@ export class PlayLadder {
   }
 
   /** `rung` ended so: what now? */
-  after(rung: Rung, { ending, reason, retryMs }: WayEnd): Step {
+  after(rung: Rung, end: WayEnd): Step {
+    const { ending, reason } = end;
     if (ending === "unsupported") this.rule(rung, reason);
-    if (ending === "unavailable") return this.#wait(reason, retryMs);
+    if (ending === "unavailable") return this.#wait(end);
     // The same way once more, and only if that does not open, the next: connections end for many reasons.
     if (ending === "lost") return { do: "try", rung };
-    if (this.#choice !== "auto") return this.#wait(reason, retryMs);
-    return this.#from(RUNGS.indexOf(rung) + 1, ending === "unsupported" ? undefined : reason);
+    if (this.#choice !== "auto") return this.#wait(end);
+    return this.#from(RUNGS.indexOf(rung) + 1, ending === "unsupported" ? undefined : { reason });
   }
 
   /** What to try beside `rung`, which works, and after how long; `undefined` where there is nothing better. */
@@ -81,17 +82,17 @@ export class PlayLadder {
   }
 
   /** `failure`: why the rung above did not work, though it could have. */
-  #from(index: number, failure: string | undefined): Step {
+  #from(index: number, failure: Why | undefined): Step {
     const rungs: readonly Rung[] = this.#choice === "auto" ? RUNGS.slice(index) : [this.#choice];
     const rung = rungs.find((each) => !this.#out.has(each));
     if (rung !== undefined) return { do: "try", rung };
     // Where nothing can work, what stands in the way of the last resort is what a person can do something about.
     const rule = this.#out.get(this.#choice === "auto" ? "jpeg" : this.#choice);
-    if (failure !== undefined) return this.#wait(failure, undefined);
+    if (failure !== undefined) return this.#wait(failure);
     return { do: "wait", reason: rule ?? "This browser cannot play the camera's video.", waitMs: Number.POSITIVE_INFINITY };
   }
 
-  #wait(reason: string, retryMs: number | undefined): Step {
-    return { do: "wait", reason, waitMs: Math.max(retryMs ?? 0, this.#backoff.next()) };
+  #wait({ reason, code, retryMs }: Why & Pick<WayEnd, "retryMs">): Step {
+    return { do: "wait", reason, code, waitMs: Math.max(retryMs ?? 0, this.#backoff.next()) };
   }
 }

@@ -9,7 +9,7 @@ import { handOver } from "./floating.ts";
 import { PlayLadder, type PlayChoice, type Step } from "./ladder.ts";
 import { VideoMeter } from "./meter.ts";
 import { codecName, whyNot } from "./support.ts";
-import type { OpenWay, Rung, VideoRung, WayEnd, WayFigures } from "./way.ts";
+import type { OpenWay, Rung, VideoRung, WayEnd, WayFigures, Why } from "./way.ts";
 
 export type PlayState =
   /** Nobody looks. */
@@ -21,7 +21,7 @@ export type PlayState =
   /** The JPEG stream shows it. */
   | { phase: "jpeg" }
   /** `atMs`: when it is tried again, of `performance.now()`. */
-  | { phase: "waiting"; reason: string; atMs: number };
+  | ({ phase: "waiting"; atMs: number } & Why);
 
 /** `watch`: play it. `rest`: it is in sight, and may not play. */
 export type Wanted = "watch" | "rest" | "none";
@@ -44,7 +44,7 @@ export class Player {
   /** Whether the camera is to be heard; `undefined` where it has no sound that can be played here. */
   readonly sound = new Observable<boolean | undefined>(undefined);
   /** Why what was asked for last, sound, is not to be had; `undefined` after a while. */
-  readonly noSound = new Observable<string | undefined>(undefined);
+  readonly noSound = new Observable<Why | undefined>(undefined);
   /** Where the video elements are; put into the tile. */
   readonly stage: HTMLElement;
   readonly meter = new VideoMeter();
@@ -144,7 +144,7 @@ export class Player {
   #take(step: Step): void {
     this.#drop();
     if (step.do === "wait") {
-      this.state.set({ phase: "waiting", reason: step.reason, atMs: performance.now() + step.waitMs });
+      this.state.set({ phase: "waiting", reason: step.reason, code: step.code, atMs: performance.now() + step.waitMs });
       // What this browser cannot play it cannot play later either.
       if (Number.isFinite(step.waitMs)) this.#timers.after(step.waitMs, () => this.#take(this.#ladder.top));
     } else if (step.rung === "jpeg") {
@@ -223,10 +223,10 @@ export class Player {
   #notHeard(error: unknown): void {
     if (!(error instanceof DOMException) || error.name !== "NotAllowedError") return;
     this.listen(false);
-    this.#say("The browser did not let it begin; press once more.");
+    this.#say({ reason: "The browser did not let it begin; press once more." });
   }
 
-  #say(noSound: string | undefined): void {
+  #say(noSound: Why | undefined): void {
     clearTimeout(this.#note);
     this.noSound.set(noSound);
     if (noSound !== undefined) this.#note = setTimeout(() => this.noSound.set(undefined), NOTE_MS);
@@ -266,13 +266,13 @@ export class Player {
     this.#beside = this.#attempt(better);
   }
 
-  #notBetter(attempt: Attempt, { ending, reason }: WayEnd): void {
+  #notBetter(attempt: Attempt, { ending, reason, code }: WayEnd): void {
     attempt.close();
     this.#beside = undefined;
     if (ending === "unsupported") this.#ladder.rule(attempt.rung, reason);
     if (attempt.rung === "hls" && this.sound.value === true) {
       this.sound.set(false);
-      this.#say(reason);
+      this.#say({ reason, code });
     }
     this.#climb(this.#current?.rung ?? "jpeg");
   }

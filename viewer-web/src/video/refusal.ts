@@ -18,10 +18,10 @@ export function readRefusal(request: Pick<XMLHttpRequest, "status" | "response" 
 
 export function refusal(status: number, body: string, retryMs?: number): WayEnd {
   const error = asObject(parseMessage(body)?.["error"]);
-  const code = asText(error?.["code"]) ?? "";
+  const code = asText(error?.["code"]);
   const message = sentence(asText(error?.["message"]) ?? `the server answered ${status}`);
-  if (UNSUPPORTED.has(code)) return { ending: "unsupported", reason: message };
+  if (UNSUPPORTED.has(code ?? "")) return { ending: "unsupported", reason: message, code };
   // 503 is the camera's or its seats'; a camera that is not known is known on no other way.
-  if (status === 503 || code === "unknown_camera" || code === "not_configured") return { ending: "unavailable", reason: message, retryMs };
-  return { ending: "failed", reason: message };
+  if (status === 503 || code === "unknown_camera" || code === "not_configured") return { ending: "unavailable", reason: message, code, retryMs };
+  return { ending: "failed", reason: message, code };
 }

@@ -3,9 +3,10 @@
 import { Observable, useObservable } from "@framecast/shared/observable";
 import type { Camera } from "../camera.ts";
 import type { Player, PlayState } from "./player.ts";
+import type { Why } from "./way.ts";
 
 const SILENT = new Observable<boolean | undefined>(undefined);
-const NOTHING = new Observable<string | undefined>(undefined);
+const NOTHING = new Observable<Why | undefined>(undefined);
 const NONE = new Observable<PlayState | undefined>(undefined);
 
 /** `undefined` for a camera without video. */
@@ -16,7 +17,7 @@ export function usePlay(camera: Camera): { player: Player | undefined; state: Pl
 }
 
 /** Why the sound that was asked for is not to be had. */
-export function useNoSound(camera: Camera): string | undefined {
+export function useNoSound(camera: Camera): Why | undefined {
   const player = useObservable(camera.player);
   return useObservable(player?.noSound ?? NOTHING);
 }

@@ -13,10 +13,16 @@ export type VideoRung = Exclude<Rung, "jpeg">;
  */
 export type WayEnding = "unsupported" | "unavailable" | "failed" | "lost";
 
-export interface WayEnd {
-  ending: WayEnding;
+/** Why something is not to be had. */
+export interface Why {
   /** In plain words. */
   reason: string;
+  /** The server's code (docs/protocol.md, *Errors*), where it was the server that said no. */
+  code?: string | undefined;
+}
+
+export interface WayEnd extends Why {
+  ending: WayEnding;
   /** Not before this, where the server said so. */
   retryMs?: number | undefined;
 }

@@ -118,7 +118,7 @@ class WhepWay implements Way {
 
 /** What an ending means for the ladder. */
 function endOf({ code, message, remedy, retryAfterMs }: WhepEnding, wasPlaying: boolean): WayEnd {
-  return { ending: endingOf(code, remedy, wasPlaying), reason: message, retryMs: retryAfterMs };
+  return { ending: endingOf(code, remedy, wasPlaying), reason: message, code, retryMs: retryAfterMs };
 }
 
 function endingOf(code: string, remedy: WhepEnding["remedy"], wasPlaying: boolean): WayEnding {

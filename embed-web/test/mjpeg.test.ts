@@ -1,0 +1,178 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { ServerClock } from "@framecast/shared/clock";
+import { MjpegSource } from "../src/source/mjpeg.ts";
+import type { Presence } from "../src/source/source.ts";
+
+const bytes = (text: string): Uint8Array<ArrayBuffer> => new TextEncoder().encode(text);
+const json = (body: unknown, status = 200): Response => new Response(JSON.stringify(body), { status });
+const error = (status: number, code: string): Response => json({ error: { code, message: `${code} it is` } }, status);
+
+/** A server with one camera, of which each answer is in the test's hand. */
+class FakeServer {
+  camera: Record<string, unknown> = { name: "Door", online: false, reason: "connecting", source: { type: "rtsp" } };
+  link: Record<string, unknown> = { state: "connecting", last_error: null };
+  /** Nothing is answered any more. */
+  isDead = false;
+  streams = 0;
+  answer: ((response: Response) => void) | undefined;
+  body: ReadableStreamDefaultController<Uint8Array> | undefined;
+
+  readonly fetch = (url: URL, { signal }: RequestInit): Promise<Response> =>
+    new Promise((resolve, reject) => {
+      signal?.addEventListener("abort", () => reject(new DOMException("aborted", "AbortError")));
+      if (this.isDead) return;
+      if (url.pathname.endsWith("/stream/status")) resolve(json(this.link));
+      else if (url.pathname.endsWith("/frame.jpg")) resolve(error(503, "camera_offline"));
+      else if (url.pathname.endsWith("/stream.mjpeg")) {
+        this.streams += 1;
+        this.answer = resolve;
+      } else resolve(json(this.camera));
+    });
+
+  /** The answer begins. */
+  begin(): void {
+    this.answer?.(new Response(new ReadableStream<Uint8Array>({ start: (body) => void (this.body = body) })));
+  }
+
+  picture(seq: number): void {
+    this.body?.enqueue(bytes(`--framecast\r\nContent-Length: 3\r\nX-Framecast-Seq: ${seq}\r\n\r\njpg\r\n`));
+  }
+}
+
+describe("MjpegSource", () => {
+  let server: FakeServer;
+  let told: { downs: string[]; ups: number; pictures: number; presences: (Presence | undefined)[] };
+  let source: MjpegSource;
+
+  const seconds = (count: number): Promise<unknown> => vi.advanceTimersByTimeAsync(count * 1_000);
+  const connected = (): void => {
+    server.camera = { ...server.camera, online: true, reason: null };
+  };
+  const watch = (): void => {
+    source = new MjpegSource({ server: new URL("http://cams.example/"), camera: "door", maxFps: undefined, size: 320 }, new ServerClock(), {
+      onUp: () => (told.ups += 1),
+      onPicture: () => (told.pictures += 1),
+      onPresence: (presence) => told.presences.push(presence),
+      onDown: (ending, reason) => told.downs.push(`${ending}: ${reason}`),
+    });
+  };
+
+  beforeEach(() => {
+    vi.useFakeTimers();
+    server = new FakeServer();
+    told = { downs: [], ups: 0, pictures: 0, presences: [] };
+    vi.stubGlobal("fetch", server.fetch);
+    // Node's own is of the real time.
+    vi.spyOn(AbortSignal, "timeout").mockImplementation((milliseconds) => {
+      const late = new AbortController();
+      setTimeout(() => late.abort(), milliseconds);
+      return late.signal;
+    });
+    vi.stubGlobal("location", { origin: "http://wall.example" });
+  });
+  afterEach(() => {
+    source.close();
+    vi.useRealTimers();
+    vi.restoreAllMocks();
+    vi.unstubAllGlobals();
+  });
+
+  it("waits for a camera that the server connects to, and says so", async () => {
+    watch();
+    await seconds(5);
+    expect(told.presences.at(-1)).toMatchObject({ online: false, connecting: true });
+    // Its video comes now, and a picture of it only with the next key frame.
+    connected();
+    await seconds(6);
+    expect(told).toMatchObject({ downs: [], ups: 1, pictures: 0 });
+    server.begin();
+    server.picture(1);
+    await seconds(1);
+    expect(told).toMatchObject({ downs: [], pictures: 1 });
+    expect(told.presences.at(-1)).toMatchObject({ online: true, connecting: false });
+  });
+
+  it("goes on asking for one that cannot be connected to", async () => {
+    watch();
+    await seconds(10.5);
+    server.answer?.(error(503, "camera_offline"));
+    server.link = { state: "waiting", last_error: "nothing answers" };
+    await seconds(12);
+    expect(told.downs).toEqual([]);
+    expect(server.streams).toBe(2);
+    expect(told.presences.at(-1)).toMatchObject({ connecting: false });
+  });
+
+  it("gives way where something holds its pictures back, at once or behind the header", async () => {
+    watch();
+    await seconds(15);
+    expect(told.downs).toEqual(["unreached: No pictures come by MJPEG."]);
+    for (const begins of [false, true]) {
+      told.downs = [];
+      server.camera = { name: "Door", online: true, reason: null, source: null };
+      watch();
+      await seconds(5);
+      if (begins) server.begin();
+      expect(told.downs).toEqual([]);
+      await seconds(7);
+      expect(told.downs).toEqual(["unreached: No pictures come by MJPEG."]);
+    }
+  });
+
+  it("gives way where its bytes break off behind the header, as in WebKit", async () => {
+    connected();
+    watch();
+    await seconds(0.1);
+    server.begin();
+    server.body?.error(new TypeError("Load failed"));
+    await seconds(0.1);
+    expect(told.downs).toEqual(["unreached: No pictures come by MJPEG."]);
+  });
+
+  it("notices a connection that has died without a word", async () => {
+    connected();
+    watch();
+    await seconds(0.1);
+    server.begin();
+    server.picture(1);
+    // What stays comes again.
+    for (let times = 0; times < 5; times += 1) {
+      await seconds(4);
+      server.picture(1);
+    }
+    expect(told).toMatchObject({ downs: [], pictures: 1 });
+    server.isDead = true;
+    await seconds(17);
+    expect(told.downs).toHaveLength(1);
+  });
+
+  it("notices a server that is never heard of, but lets a stream have the only connection", async () => {
+    server.isDead = true;
+    watch();
+    await seconds(13);
+    expect(told.downs).toEqual(["unreached: The server cannot be reached."]);
+    told.downs = [];
+    server.isDead = false;
+    connected();
+    watch();
+    await seconds(0.1);
+    server.begin();
+    server.isDead = true;
+    for (let times = 0; times < 10; times += 1) {
+      server.picture(times);
+      await seconds(4);
+    }
+    expect(told.downs).toEqual([]);
+  });
+
+  it("lets an offline camera's stream be silent", async () => {
+    connected();
+    watch();
+    await seconds(0.1);
+    server.begin();
+    server.picture(1);
+    server.camera = { ...server.camera, online: false };
+    await seconds(60);
+    expect(told.downs).toEqual([]);
+  });
+});
