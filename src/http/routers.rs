@@ -96,7 +96,8 @@ pub fn view_port(port: ViewPort) -> Router {
     let lost = "this port is for viewers; publish on the ingest port, 8080 unless it was set, at \
                 /publish/{camera}";
     // Outside of the guard: a page that may not watch is to load the element, which then says why.
-    finish::<Viewer>(routes, legacy, origins, lost).route("/framecast-view.js", get(element))
+    finish::<Viewer>(routes, legacy, origins, lost)
+        .route("/framecast-view.js", get(element).fallback(other_method))
 }
 
 /// Adds what every port has: `/` as a page or a WebSocket, the page's files, and the origin guard. Who
