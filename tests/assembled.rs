@@ -197,6 +197,38 @@ async fn who_publishes_where_nothing_is_published_is_told_where() {
 }
 
 #[tokio::test]
+async fn every_path_refuses_a_method_that_it_has_not_with_what_to_do_and_those_it_has() {
+    let relay = Relay::start().await;
+    let pages =
+        ["/", "/framecast-view.js", "/embed/door", "/embed-page.js", "/assets/x.js", "/stream"];
+    let figures =
+        ["/api/stats", "/api/cameras/door/frame.jpg", "/hls/cam_door/index.m3u8", "/readyz"];
+    let on_view = pages.iter().chain(&figures).map(|path| (relay.view, *path, "GET,HEAD"));
+    let on_ingest = ["/", "/signal", "/x.js"].map(|path| (relay.ingest, path, "GET,HEAD"));
+    let others = [
+        (relay.view, "/api/cameras", "GET,HEAD,POST"),
+        (relay.view, "/whep/door", "OPTIONS,POST"),
+        (relay.view, "/whep/door/session", "DELETE,OPTIONS,PATCH"),
+        (relay.ingest, "/publish/door", "GET,HEAD,POST,PUT"),
+    ];
+    for (addr, path, allow) in on_view.chain(on_ingest).chain(others) {
+        let request =
+            format!("BREW {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        let answer = raw(addr, request.as_bytes(), PATIENCE).await;
+        let answer = String::from_utf8_lossy(&answer);
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 405 "), "{path}: {answer}");
+        let allowed = head.lines().find_map(|line| line.strip_prefix("allow: "));
+        let mut allowed: Vec<_> = allowed.unwrap_or_default().split(',').collect();
+        allowed.sort_unstable();
+        assert_eq!(allowed.join(","), allow, "{path}");
+        let body: Value = serde_json::from_str(body).unwrap();
+        assert_eq!(body["error"]["code"], "method_not_allowed", "{path}");
+        assert!(body["error"]["message"].as_str().unwrap().len() > 30, "{path}: {body}");
+    }
+}
+
+#[tokio::test]
 async fn pages_of_strangers_are_refused_at_every_door() {
     let relay = Relay::start().await;
     relay.still("door", jpeg(64, 48, 1)).await;

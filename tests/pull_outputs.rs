@@ -302,6 +302,67 @@ async fn mjpeg_of_a_camera_that_says_nothing_is_refused_once_the_attempt_has_fai
     assert!((9.0..13.0).contains(&took), "{took} s");
 }
 
+/// Wants MJPEG and still to be refused in these words, and well before an attempt's 10 s are over.
+async fn refused_at_once(relay: &Relay, words: &str) {
+    let asked = Instant::now();
+    let answers = ["stream.mjpeg", "frame.jpg"].map(async |path| {
+        let answer = relay.get(&format!("/api/cameras/door/{path}")).await;
+        let status = answer.status().as_u16();
+        (status, json(answer).await["error"]["message"].clone())
+    });
+    let [stream, still] = answers;
+    let (stream, still) = tokio::join!(stream, still);
+    assert_eq!(stream, still);
+    assert!(still.0 == 503 && still.1.as_str().unwrap().contains(words), "{still:?}");
+    assert!(asked.elapsed() < Duration::from_secs(3), "{:?}", asked.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_waits_while_an_address_is_corrected_is_told_at_once_what_came_of_the_new_one() {
+    let relay = relay().await;
+    let gone = [0; 2].map(|_| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+    let gone = gone.map(|listener| listener.local_addr().unwrap().to_string());
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = reqwest::Client::new();
+    let camera = door(&relay, &format!("rtsp://{}/", gone[0]), object!({})).await;
+    let start = format!("{}/stream/start", relay.camera_url("door"));
+    // Those that failed before are none of those that are waited for.
+    for _ in 0..6 {
+        assert_eq!(post(&start, "", String::new()).await.status(), 200);
+    }
+    let before = camera.link().status().unwrap().failures;
+    assert!(before >= 6);
+    let elsewhere = object!({"rtsp_port": silent.local_addr().unwrap().port()}).to_string();
+    let started = tokio::spawn(async move { post(&start, "", elsewhere).await.status() });
+    let (_held, _) = tokio::time::timeout(PATIENCE, silent.accept()).await.unwrap().unwrap();
+    let body = object!({"source": {"url": format!("rtsp://{}/", gone[1])}}).to_string();
+    let correct = async {
+        common::until(|| camera.seats_taken() == 2).await;
+        let patch = client.patch(relay.camera_url("door")).body(body);
+        assert_eq!(patch.send().await.unwrap().status(), 200);
+    };
+    let words = format!("{} refuses connections", gone[1]);
+    tokio::join!(refused_at_once(&relay, &words), correct);
+    assert!(camera.link().status().unwrap().failures > before);
+    assert_eq!(started.await.unwrap(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_camera_that_is_removed_and_added_again_says_again_why_it_cannot_be_connected_to() {
+    let relay = relay().await;
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let client = reqwest::Client::new();
+    let body =
+        object!({"id": "door", "source": {"type": "rtsp", "url": format!("rtsp://{gone}/")}});
+    for _ in 0..3 {
+        let cameras = format!("http://{}/api/cameras", relay.view);
+        assert_eq!(post(&cameras, "", body.to_string()).await.status(), 201);
+        refused_at_once(&relay, &format!("{gone} refuses connections")).await;
+        let removed = client.delete(relay.camera_url("door")).send().await.unwrap();
+        assert_eq!(removed.status(), 204);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sound_comes_with_the_pictures_that_it_belongs_to() {
     let rtsp = RtspCamera::start(&["--aac"]);

@@ -93,23 +93,45 @@ impl Viewer {
         }
     }
 
-    async fn frame(&mut self) -> (u64, Vec<u8>) {
-        loop {
-            if let Heard::Frame { seq, picture } = self.next().await {
-                return (seq, picture);
+    /// What `wanted` makes of the first thing heard that it makes anything of. Other things are heard all the
+    /// time, so each of them coming soon would be no bound.
+    async fn hears<T>(&mut self, what: &str, wanted: impl Fn(Heard) -> Option<T>) -> T {
+        let heard = async {
+            loop {
+                if let Some(wanted) = wanted(self.next().await) {
+                    return wanted;
+                }
             }
-        }
+        };
+        timeout(PATIENCE, heard).await.unwrap_or_else(|_| panic!("{what} never came"))
+    }
+
+    async fn frame(&mut self) -> (u64, Vec<u8>) {
+        self.hears("a frame", |heard| match heard {
+            Heard::Frame { seq, picture } => Some((seq, picture)),
+            Heard::Text(_) => None,
+        })
+        .await
     }
 
     /// The next text of this kind.
     async fn text(&mut self, kind: &str) -> Value {
-        loop {
-            if let Heard::Text(text) = self.next().await
-                && text["type"] == kind
-            {
-                return text;
+        self.hears(kind, |heard| match heard {
+            Heard::Text(text) if text["type"] == kind => Some(text),
+            _ => None,
+        })
+        .await
+    }
+
+    /// Waits for `stats` that tell this quality of the camera.
+    async fn is_told(&mut self, quality: &str) {
+        self.hears(&format!("the quality {quality}"), |heard| match heard {
+            Heard::Text(text) if text["type"] == "stats" => {
+                (text["cameras"]["door"]["quality"] == quality).then_some(())
             }
-        }
+            _ => None,
+        })
+        .await;
     }
 
     async fn send(&mut self, message: Value) {
@@ -160,6 +182,19 @@ async fn rungs(relay: &Relay) -> Value {
     relay.json("/api/stats").await["cameras"][0]["rungs"].clone()
 }
 
+/// Waits until the first camera's first rung has this figure.
+async fn until_rung(relay: &Relay, name: &str, figure: u64) {
+    let within = Instant::now() + PATIENCE;
+    loop {
+        let rungs = rungs(relay).await;
+        if rungs[0][name] == figure {
+            return;
+        }
+        assert!(Instant::now() < within, "{name} never became {figure}: {rungs}");
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
 #[tokio::test]
 async fn a_viewer_whose_acks_grow_late_gets_smaller_pictures_and_the_large_ones_back() {
     let relay = Relay::start().await;
@@ -200,10 +235,7 @@ async fn many_viewers_of_a_size_cost_one_scaling_a_picture_and_none_when_they_ha
     assert_eq!(rungs(&relay).await[0]["viewers"], 4);
 
     drop(viewers);
-    let left = async || rungs(&relay).await[0]["viewers"] == 0;
-    while !left().await {
-        sleep(Duration::from_millis(20)).await;
-    }
+    until_rung(&relay, "viewers", 0).await;
     let _webcam = Webcam::at_30_fps(&relay, "door", stills.clone()).await;
     sleep(Duration::from_millis(500)).await;
     assert_eq!(made(&relay).await, stills.len() as u64, "nobody watches, nothing is made");
@@ -281,9 +313,7 @@ async fn a_picture_that_cannot_be_decoded_is_missing_from_its_sizes_and_harms_no
     assert_eq!(source.frame().await, (2, broken));
     let answer = relay.get("/api/cameras/door/frame.jpg?quality=medium").await;
     assert_eq!(error(answer).await, (422, "not_scaled".into()));
-    while rungs(&relay).await[0]["failed"] != 1 {
-        sleep(Duration::from_millis(20)).await;
-    }
+    until_rung(&relay, "failed", 1).await;
     relay.still("door", stills[1].clone()).await;
     let (seq, picture) = small.frame().await;
     assert_eq!((seq, size(&picture)), (3, (320, 180)));
@@ -316,7 +346,7 @@ async fn a_camera_none_of_whose_pictures_can_be_scaled_is_shown_as_it_is_and_the
     {
         let (seq, picture) = viewer.frame().await;
         assert_eq!((seq, size(&picture).0), (9, width));
-        while viewer.text("stats").await["cameras"]["door"]["quality"] != quality {}
+        viewer.is_told(quality).await;
     }
 }
 
@@ -404,5 +434,6 @@ async fn sizes_that_make_no_sense_are_refused_with_what_to_do() {
     }
     // It still has what it had.
     relay.still("door", pictures(64, 48).remove(1)).await;
-    while viewer.frame().await.0 != 2 {}
+    let second = |heard| matches!(heard, Heard::Frame { seq: 2, .. }).then_some(());
+    viewer.hears("the second frame", second).await;
 }

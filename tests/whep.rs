@@ -178,6 +178,10 @@ async fn patch_takes_candidates_and_refuses_a_restart() {
 
     let taken = patch(&relay, &session, Some(&etag), &fragment).await;
     assert_eq!(taken.status(), 204);
+    // Any of several.
+    let listed = format!("\"other\", {etag}");
+    let listed = patch(&relay, &session, Some(&listed), &fragment).await;
+    assert_eq!(listed.status(), 204);
     let blind = patch(&relay, &session, None, &fragment).await;
     assert_eq!(error(blind).await, (428, "precondition_required".into()));
     let other = patch(&relay, &session, Some("\"other\""), &fragment).await;

@@ -2,6 +2,7 @@
 //!
 //! Belongs here: routing and what is the same for every route of a port. Does not: what a door does.
 
+mod lost;
 mod origin;
 mod pages;
 mod routers;

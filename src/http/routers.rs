@@ -1,6 +1,6 @@
 //! The routes of each port.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::{
     Router,
@@ -14,13 +14,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Origins,
+    lost::{Lost, other_method},
     origin::guard,
     pages::{Capture, Viewer, element, embed, embed_script, page},
 };
 use crate::{
     ingest::{self, Ingest, dialect, signaling, webrtc::Port},
-    net::{ApiError, Talk, WebSocketUpgrade},
-    telemetry::Seldom,
+    net::{Talk, WebSocketUpgrade},
     view::{
         self, Rest,
         stream::{Streams, stream},
@@ -93,10 +93,11 @@ pub fn view_port(port: ViewPort) -> Router {
         .merge(whep::routes(whep))
         .route("/embed/{camera}", get(embed))
         .route("/embed-page.js", get(embed_script));
-    // Behind the guard: a page that may not watch is to load the element, which then says why.
     let lost = "this port is for viewers; publish on the ingest port, 8080 unless it was set, at \
                 /publish/{camera}";
-    finish::<Viewer>(routes, legacy, origins, lost).route("/framecast-view.js", get(element))
+    // Outside of the guard: a page that may not watch is to load the element, which then says why.
+    finish::<Viewer>(routes, legacy, origins, lost)
+        .route("/framecast-view.js", get(element).fallback(other_method))
 }
 
 /// Adds what every port has: `/` as a page or a WebSocket, the page's files, and the origin guard. Who
@@ -113,19 +114,8 @@ fn finish<Page: RustEmbed + 'static>(
             None => page::<Page>(uri, headers).await,
         }
     };
-    let told = Arc::new(Seldom::new(1, Duration::from_secs(60)));
-    let lost = async move |method: Method, uri: Uri| {
-        let message = format!("{method} is not for this path; {lost}");
-        // Many programs that send pictures show no answer.
-        if let Some(unsaid) = told.event() {
-            tracing::warn!(path = uri.path(), "refused a request: {message}{unsaid}");
-        }
-        ApiError::new("method_not_allowed", message)
-    };
-    let other_method = async |method: Method| {
-        let message = format!("{method} is not for this path; docs/protocol.md has what is");
-        ApiError::new("method_not_allowed", message)
-    };
+    let lost = Arc::new(Lost::new(lost));
+    let lost = async move |method: Method, uri: Uri| lost.refuse(&method, uri.path());
     routes
         .method_not_allowed_fallback(other_method)
         .route("/", get(root).fallback(lost.clone()))

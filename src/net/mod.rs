@@ -5,6 +5,7 @@
 //! what a message says.
 
 mod answering;
+mod conditions;
 mod error;
 pub mod guard;
 mod head_first;
@@ -19,6 +20,7 @@ mod upgrade;
 mod upload;
 pub mod webrtc;
 
+pub use conditions::{is_known, is_meant};
 pub use error::ApiError;
 pub use intake::Intake;
 use listen::Place;

@@ -3,7 +3,10 @@
 //! Belongs here: what those who watch and those who connect have to tell each other, as they do not
 //! know each other. Does not: connecting (`ingest::pull`), or what is kept of a camera (`store`).
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
 
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -155,11 +158,17 @@ pub struct Link {
     /// `None` for a camera that the server does not connect to.
     status: watch::Sender<Option<LinkStatus>>,
     wish: watch::Sender<Wish>,
+    /// The most that was reported.
+    failures: AtomicU64,
 }
 
 impl Link {
     pub(super) fn new() -> Self {
-        Self { status: watch::Sender::default(), wish: watch::Sender::default() }
+        Self {
+            status: watch::Sender::default(),
+            wish: watch::Sender::default(),
+            failures: AtomicU64::new(0),
+        }
     }
 
     /// How it is; `None` for a camera that the server does not connect to.
@@ -174,11 +183,20 @@ impl Link {
 
     /// Says how it is. For the one who connects.
     pub fn report(&self, status: Option<LinkStatus>) {
+        if let Some(status) = &status {
+            self.failures.fetch_max(status.failures, Relaxed);
+        }
         self.status.send_if_modified(|now| {
             let changed = *now != status;
             *now = status;
             changed
         });
+    }
+
+    /// Attempts that failed up to now, with other settings too: whoever waits for the next failure compares
+    /// with how many there were, so who connects goes on from here.
+    pub fn failures(&self) -> u64 {
+        self.failures.load(Relaxed)
     }
 
     /// When it is to be connected.

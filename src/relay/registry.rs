@@ -9,7 +9,7 @@ use std::{
 };
 
 use dashmap::DashMap;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use thiserror::Error;
 use tokio::sync::watch;
 
@@ -124,17 +124,36 @@ impl Registry {
         id: &CameraId,
         publisher: Publisher,
     ) -> Result<Producer, PublishError> {
+        self.hand_out(self.membership.lock(), id, publisher)
+    }
+
+    /// As [`Self::publish`], but takes the camera from nobody: `None` while somebody publishes it.
+    pub fn publish_unless_online(
+        self: &Arc<Self>,
+        id: &CameraId,
+        publisher: Publisher,
+    ) -> Result<Option<Producer>, PublishError> {
+        let membership = self.membership.lock();
+        if self.get(id.as_str()).is_some_and(|camera| camera.offline_for().is_none()) {
+            return Ok(None);
+        }
+        self.hand_out(membership, id, publisher).map(Some)
+    }
+
+    fn hand_out(
+        self: &Arc<Self>,
+        membership: MutexGuard<'_, ()>,
+        id: &CameraId,
+        publisher: Publisher,
+    ) -> Result<Producer, PublishError> {
         if self.draining.load(Relaxed) {
             return Err(PublishError::Draining);
         }
         let (over, from) = (publisher.transport, publisher.from.map(tracing::field::display));
-        let (camera, (tenure, taken)) = {
-            // Held over the take-over too, or a sweep could forget the camera in between.
-            let _membership = self.membership.lock();
-            let camera = self.get_or_add(id)?;
-            let taken = camera.take_over(publisher);
-            (camera, taken)
-        };
+        let camera = self.get_or_add(id)?;
+        // Under the lock too, or a sweep could forget the camera in between.
+        let (tenure, taken) = camera.take_over(publisher);
+        drop(membership);
         self.changed();
         if let Some(unsaid) = camera.talk.event() {
             if taken {

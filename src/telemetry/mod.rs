@@ -5,7 +5,9 @@
 
 mod logs;
 mod seldom;
+mod seldom_each;
 pub mod stats;
 
 pub use logs::{BadFilter, init};
 pub use seldom::{Seldom, Unsaid};
+pub use seldom_each::SeldomEach;

@@ -70,7 +70,7 @@ impl Pull {
             status: LinkStatus {
                 state: LinkState::Standby,
                 reconnects: 0,
-                failures: 0,
+                failures: camera.link().failures(),
                 last_error: None,
                 next_retry_us: None,
             },

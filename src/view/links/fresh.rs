@@ -55,21 +55,21 @@ pub(in super::super) async fn fresh(
     let _viewing = camera.viewing();
     let mut pictures = camera.consumer();
     pictures.skip_to(camera.latest().map_or(0, |newest| newest.seq));
-    let mut link = camera.link().watch();
+    let mut states = camera.link().watch();
     let failed = async {
         loop {
-            let now = link.borrow_and_update().clone();
-            if now
-                .as_ref()
-                .is_none_or(|now| now.state == LinkState::Stopped || now.failures > before.failures)
-            {
+            let now = states.borrow_and_update().clone();
+            // Without one it may be set up anew just now, and what comes of that is what is waited for.
+            let Some(now) = (if now.is_some() { now } else { link(rest, camera).await }) else {
+                return;
+            };
+            if now.state == LinkState::Stopped || now.failures > before.failures {
                 return;
             }
-            let streams = now.is_some_and(|now| now.state == LinkState::Streaming);
-            if streams && has_pictures(camera).is_err() {
+            if now.state == LinkState::Streaming && has_pictures(camera).is_err() {
                 return;
             }
-            if link.changed().await.is_err() {
+            if states.changed().await.is_err() {
                 return;
             }
         }

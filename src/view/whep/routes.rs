@@ -6,7 +6,7 @@ use axum::{
     Router,
     body::Body,
     extract::{Path, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{patch, post},
 };
@@ -21,7 +21,7 @@ use super::{
     video,
 };
 use crate::{
-    net::{ApiError, Id, webrtc::OpenError},
+    net::{ApiError, Id, is_meant, webrtc::OpenError},
     view::{answers::ErrorAnswer, rest::Rest},
 };
 
@@ -190,14 +190,13 @@ pub(in crate::view) async fn trickle(
 ) -> Result<Response, ApiError> {
     let fragment = text(&headers, body, FRAGMENT).await?;
     let resource = whep.session(&camera, &session)?;
-    match headers.get(header::IF_MATCH).map(HeaderValue::as_bytes) {
+    match is_meant(&headers, &resource.etag) {
         None => {
             let message = "say which ICE session this is for: If-Match with the ETag of the answer";
             return Err(ApiError::new("precondition_required", message));
         }
-        Some(b"*") => {}
-        Some(etag) if etag == resource.etag.as_bytes() => {}
-        Some(_) => {
+        Some(true) => {}
+        Some(false) => {
             let message = "If-Match is not the ETag of this session's answer";
             return Err(ApiError::new("precondition_failed", message));
         }
