@@ -40,7 +40,8 @@ impl Lost {
     }
 
     /// What is answered. In the log too, as many programs that send pictures show no answer: once a minute
-    /// and path, so that who tries many paths hides no encoder that is set up for a wrong one.
+    /// and path, so that who tries some paths hides no encoder that is set up for a wrong one; from as many on as
+    /// [`SeldomEach`] remembers, they share one line.
     pub(super) fn refuse(&self, method: &Method, path: &str) -> ApiError {
         let error = refusal(method, self.hint);
         let path = plain(path);

@@ -17,10 +17,10 @@ use axum::{
 
 use crate::{
     net::{ApiError, WebSocketUpgrade},
-    telemetry::Seldom,
+    telemetry::SeldomEach,
 };
 
-/// Between two lines of pages that were refused.
+/// Between two lines of the same page or name that was refused.
 const REFUSALS_PERIOD: Duration = Duration::from_secs(60);
 
 /// Most characters of a stranger's words in the log.
@@ -45,7 +45,7 @@ pub struct Origins(Arc<Inner>);
 struct Inner {
     allowed: Vec<String>,
     /// For lines of pages that were refused.
-    refusals: Seldom,
+    refusals: SeldomEach,
 }
 
 impl Default for Origins {
@@ -59,7 +59,7 @@ impl Origins {
     pub fn new(allowed: &[String]) -> Self {
         let plain = |origin: &String| origin.trim_end_matches('/').to_ascii_lowercase();
         let allowed = allowed.iter().map(plain).collect();
-        Self(Arc::new(Inner { allowed, refusals: Seldom::new(1, REFUSALS_PERIOD) }))
+        Self(Arc::new(Inner { allowed, refusals: SeldomEach::new(REFUSALS_PERIOD) }))
     }
 
     /// Whether the server may be called by this name: an address, a name that no public DNS can
@@ -89,9 +89,10 @@ impl Origins {
     }
 
     fn refuse(&self, request: Request, message: String) -> Response {
-        if let Some(unsaid) = self.0.refusals.event() {
-            let message: String = message.chars().take(MAX_LOGGED).collect();
-            tracing::warn!("request refused: {message:?}{unsaid}");
+        let logged: String = message.chars().take(MAX_LOGGED).collect();
+        // By what it says: who it is about stands first in it.
+        if let Some(unsaid) = self.0.refusals.event(&logged) {
+            tracing::warn!("request refused: {logged:?}{unsaid}");
         }
         let error = ApiError::new("forbidden_origin", message);
         let (mut parts, _) = request.into_parts();

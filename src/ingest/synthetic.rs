@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     net::Lifetime,
-    relay::{CameraId, Producer, PublishError, Publisher, Registry, Stamp, Transport},
+    relay::{CameraId, Producer, Publisher, Registry, Stamp, Transport},
     synth::{Pattern, Variant},
 };
 
@@ -24,8 +24,15 @@ const DEMO: [(&str, &str, Variant); 2] = [
     ("demo-bars", "Demo: colour bars", Variant::Bars),
 ];
 
+/// How long one of the demo's cameras is offline before it shows the test picture again. Who connects anew,
+/// or pushes a still now and then, finds it as they left it: longer than [`super::stills::LEASE`].
+const FREE_AFTER: Duration = Duration::from_secs(15);
+
+/// Between two looks whether it is.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// Starts the demo's cameras, until shutdown. Who publishes one of them has it, and the test picture is back
-/// when they have left.
+/// [`FREE_AFTER`] they have left.
 pub fn start_demo(registry: &Arc<Registry>, lifetime: &Lifetime) {
     for (i, (id, name, variant)) in DEMO.into_iter().enumerate() {
         let camera = TestCamera {
@@ -65,36 +72,42 @@ enum End {
 
 impl TestCamera {
     async fn run(mut self, shutdown: CancellationToken) {
-        let mut taken = self.registry.publish(&self.id, self.publisher.clone());
+        let mut producer = match self.registry.publish(&self.id, self.publisher.clone()) {
+            Ok(producer) => producer,
+            Err(error) => return tracing::warn!(camera = %self.id, %error, "no test camera"),
+        };
         loop {
-            let producer = match taken {
-                Ok(producer) => Arc::new(producer),
-                Err(error) => return tracing::warn!(camera = %self.id, %error, "no test camera"),
-            };
-            match self.publish(producer, &shutdown).await {
+            match self.publish(Arc::new(producer), &shutdown).await {
                 End::Taken => tracing::info!(camera = %self.id, "a publisher took the test camera"),
                 End::Shutdown | End::Failed => return,
             }
-            let Some(free) = shutdown.run_until_cancelled(self.retake()).await else { return };
-            taken = free;
+            let Some(taken) = shutdown.run_until_cancelled(self.retake()).await else { return };
+            producer = taken;
         }
     }
 
-    /// Takes the camera again once nobody else publishes it.
-    async fn retake(&self) -> Result<Producer, PublishError> {
-        let mut changes = self.registry.changes();
+    /// Takes the camera again once nobody else has published it for a while.
+    async fn retake(&self) -> Producer {
         loop {
-            // One that the server connects to is not there at times, and would not be connected to again.
-            let camera = self.registry.get(self.id.as_str());
-            let is_pulled = camera.is_some_and(|camera| camera.link().status().is_some());
-            if !is_pulled
-                && let Some(producer) =
-                    self.registry.publish_unless_online(&self.id, self.publisher.clone())?
-            {
-                return Ok(producer);
+            tokio::time::sleep(LOOK).await;
+            if !self.is_free() {
+                continue;
             }
-            changes.changed().await.expect("the registry, which tells of them, is held here");
+            // None if somebody was faster; an error passes, or shutdown ends this.
+            let taken = self.registry.publish_unless_online(&self.id, self.publisher.clone());
+            if let Ok(Some(producer)) = taken {
+                return producer;
+            }
         }
+    }
+
+    fn is_free(&self) -> bool {
+        self.registry.get(self.id.as_str()).is_none_or(|camera| {
+            // One that the server connects to is offline while nobody watches, and would not be connected to
+            // again.
+            let is_pulled = camera.link().status().is_some();
+            !is_pulled && camera.offline_for().is_some_and(|time| time >= FREE_AFTER)
+        })
     }
 
     /// Draws and publishes until there is a reason not to.
@@ -135,8 +148,14 @@ impl TestCamera {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::relay::{Clock, Limits, Presence};
+    use super::{
+        super::stills::{LEASE, Stills},
+        *,
+    };
+    use crate::{
+        relay::{Camera, Clock, Limits, LinkState, LinkStatus, Presence},
+        wire::{envelope, jpeg},
+    };
 
     #[tokio::test]
     async fn the_demo_publishes_two_cameras_until_shutdown() {
@@ -166,22 +185,69 @@ mod tests {
         }
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn the_test_picture_is_back_when_who_took_its_camera_has_left() {
+    /// A demo, and its clock.
+    async fn demo(lifetime: &Lifetime) -> (Arc<Registry>, Arc<Camera>) {
         let registry = Registry::new(Limits::default(), Clock::system());
-        let lifetime = Lifetime::default();
-        start_demo(&registry, &lifetime);
+        start_demo(&registry, lifetime);
         let mut changes = registry.changes();
-        let clock = loop {
+        loop {
             match registry.get("demo-clock") {
-                Some(camera) => break camera,
+                Some(clock) => return (registry, clock),
                 None => changes.changed().await.unwrap(),
             }
+        }
+    }
+
+    fn is_synthetic(camera: &Camera) -> bool {
+        matches!(camera.presence(), Presence::Online { transport: Transport::Synthetic, .. })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_pushes_stills_has_the_camera_again_after_who_took_it_from_them() {
+        let lifetime = Lifetime::default();
+        let (registry, clock) = demo(&lifetime).await;
+        let stills = Stills::new(registry.clone());
+        let push = |fill| {
+            let mut buf = vec![0; envelope::headroom(clock.id().as_str().len())];
+            buf.extend(jpeg::skeleton(64, 48, 200, fill));
+            stills.publish(clock.id(), Publisher::over(Transport::Http), buf, &lifetime)
         };
-        let is_synthetic = || matches!(clock.presence(), Presence::Online { transport, .. } if transport == Transport::Synthetic);
+        push(1).unwrap();
+        let newer = registry.publish(clock.id(), Publisher::over(Transport::WebRtc)).unwrap();
+        assert_eq!(push(2).unwrap_err().code, "replaced");
+        drop(newer);
+        // As late as a lease allows.
+        tokio::time::sleep(LEASE - Duration::from_millis(1)).await;
+        push(3).unwrap();
+        assert!(!is_synthetic(&clock));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_camera_that_the_server_connects_to_is_not_taken_while_it_is_offline() {
+        let lifetime = Lifetime::default();
+        let (registry, clock) = demo(&lifetime).await;
+        clock.link().report(Some(LinkStatus {
+            state: LinkState::Standby,
+            reconnects: 0,
+            failures: 0,
+            last_error: None,
+            next_retry_us: None,
+        }));
+        drop(registry.publish(clock.id(), Publisher::over(Transport::Rtsp)).unwrap());
+        tokio::time::sleep(2 * FREE_AFTER).await;
+        assert!(!is_synthetic(&clock));
+        clock.link().report(None);
+        tokio::time::sleep(2 * LOOK).await;
+        assert!(is_synthetic(&clock), "no change of any camera is needed for it");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_test_picture_is_back_when_who_took_its_camera_has_left() {
+        let lifetime = Lifetime::default();
+        let (registry, clock) = demo(&lifetime).await;
         let mut consumer = clock.consumer();
         for name in ["Phone", "Webcam"] {
-            assert!(consumer.next().await.is_some() && is_synthetic());
+            assert!(consumer.next().await.is_some() && is_synthetic(&clock));
             let publisher =
                 Publisher { name: Some(name.into()), ..Publisher::over(Transport::Http) };
             let other = registry.publish(clock.id(), publisher).unwrap();
@@ -191,8 +257,11 @@ mod tests {
             assert_eq!(clock.name(), name);
             consumer.skip_to(clock.latest().unwrap().seq);
             drop(other);
+            // Who connects anew has no test pictures in between.
+            tokio::time::sleep(FREE_AFTER - LOOK).await;
+            assert!(!is_synthetic(&clock));
         }
-        assert!(consumer.next().await.is_some() && is_synthetic());
+        assert!(consumer.next().await.is_some() && is_synthetic(&clock));
         assert_eq!(clock.name(), "Demo: clock");
 
         // Nor while nobody has it, once the server is to end.

@@ -11,7 +11,8 @@ pub fn is_known(request: &HeaderMap, etag: &str) -> bool {
     names(request, &header::IF_NONE_MATCH, |tag| opaque(tag) == ours)
 }
 
-/// Whether the client means what `etag` names, by `If-Match` (section 13.1.1). Tags are compared strongly.
+/// Whether the client means what `etag`, a strong tag, names, by `If-Match` (section 13.1.1). Tags are compared
+/// strongly.
 /// `None` when it sets no such condition.
 pub fn is_meant(request: &HeaderMap, etag: &str) -> Option<bool> {
     let meant = || names(request, &header::IF_MATCH, |tag| tag == etag.as_bytes());

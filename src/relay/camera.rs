@@ -380,7 +380,7 @@ impl Camera {
     }
 
     /// How long nobody has published; `None` while somebody does.
-    pub(super) fn offline_for(&self) -> Option<Duration> {
+    pub fn offline_for(&self) -> Option<Duration> {
         let offline_at = self.owner.lock().offline_at?;
         Some(self.clock.now().saturating_duration_since(offline_at))
     }

@@ -81,7 +81,9 @@ pub fn run(effort: Effort) -> io::Result<Section> {
             }
             let repeats = if subject == 0 { REPEATS } else { 1 };
             let measured = measure(kind, buffer, repeats)?;
-            eprintln!("round {round}, {}, {buffer:?}: {measured:.1?}", kind.name());
+            let [alone, beside] =
+                [&measured.alone, &measured.beside].map(|t| turns::Figures::median(t));
+            eprintln!("round {round}, {}, {buffer:?}: {alone:.1?} {beside:.1?}", kind.name());
             figures.push(measured);
         }
     }
@@ -274,7 +276,7 @@ fn section(all: &[Vec<Figures>], closed: &Closed) -> Section {
         title: "Viewers that stop reading".into(),
         how: "One camera of 30 KB frames at 30 fps; 500 viewers who read, then 500 more who read for \
               2 s and stop for 5 s. Delays: two such servers, one without the 500 who stop, take turns of a \
-              second, for the first line 40 each, and their ratio is the median of the turns. The peers are measured in one round. Those who stop have a receive buffer of 128 KiB (`SO_RCVBUF`), which \
+              second, for the first line 40 a round each, and their ratio is the median of the turns. The peers are measured in one round. Those who stop have a receive buffer of 128 KiB (`SO_RCVBUF`), which \
               itself holds old frames: no server can take back what the viewer's own kernel has. \
               The second line shows the buffer that Linux grows by itself, here to at most 32 MB. \
               Kernel memory is what `ss -m` shows as the write queue. A frame is old when it is 200 ms \

@@ -2,24 +2,22 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{sync::watch, task::JoinHandle};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     backoff::Backoff,
-    live::{Dial, Event, Live},
+    live::{Dial, Live},
+    sink::{Put, Sink},
+    wanted::{Wanted, unwanted},
 };
 use crate::{
     net::{Lifetime, guard::Guard},
     relay::{
-        Camera, CameraId, Demand, Failure, Link, LinkState, LinkStatus, Presence, Producer,
-        Protocol, PublishError, Publisher, Registry, Source, Stamp, Transport, Wish,
+        Camera, Failure, Link, LinkState, LinkStatus, Protocol, Registry, Source, Transport, Wish,
     },
     telemetry::Seldom,
 };
-
-/// How long a camera stays connected after its last viewer: one who turns a page or comes back finds it.
-const LINGER: Duration = Duration::from_secs(15);
 
 /// What viewers are told of a camera that waits for them.
 const STANDBY: &str = "standing by: connects when somebody watches";
@@ -56,15 +54,14 @@ impl Pull {
         // Whatever was started or stopped was another address, or before that was changed.
         camera.link().ask(Wish::default());
         let mut keeper = Keeper {
-            sink: Sink {
-                registry: registry.clone(),
-                camera: camera.clone(),
-                over: match settings.source.protocol {
+            sink: Sink::new(
+                registry,
+                camera,
+                match settings.source.protocol {
                     Protocol::Rtsp { .. } => Transport::Rtsp,
                     Protocol::Mjpeg => Transport::Mjpeg,
                 },
-                producer: None,
-            },
+            ),
             settings,
             guard,
             status: LinkStatus {
@@ -81,7 +78,7 @@ impl Pull {
         keeper.report(LinkState::Standby);
         let stopped = stop.clone();
         let task = lifetime.tasks.spawn(async move {
-            let shutdown = keeper.sink.registry.clone();
+            let shutdown = keeper.sink.registry().clone();
             let _ = stopped.run_until_cancelled(keeper.run()).await;
             let reason = if shutdown.is_draining() {
                 "server shutting down"
@@ -124,7 +121,7 @@ struct Keeper {
 impl Keeper {
     async fn run(&mut self) {
         let mut wish = self.link().wish();
-        let mut wanted = Wanted::new(&self.sink.camera, !self.settings.on_demand);
+        let mut wanted = Wanted::new(self.sink.camera(), !self.settings.on_demand);
         loop {
             let now = wish.borrow_and_update().clone();
             let source = match now {
@@ -167,7 +164,7 @@ impl Keeper {
             }
             let Err(failure) = self.connection(source).await else {
                 // Somebody else publishes the camera now.
-                self.sink.producer = None;
+                self.sink.lose();
                 self.backoff.left();
                 continue;
             };
@@ -177,13 +174,13 @@ impl Keeper {
                 _ => self.backoff.failed(),
             };
             if let Some(unsaid) = self.lines.event() {
-                let camera = self.sink.camera.id();
+                let camera = self.sink.camera().id();
                 tracing::warn!(%camera, code = failure.code, "camera cannot be reached: {failure}{unsaid}");
             }
             self.sink.close(&failure.message);
             self.status.failures += 1;
             self.status.last_error = Some(Arc::new(failure));
-            let now = self.sink.registry.clock().unix_us();
+            let now = self.sink.registry().clock().unix_us();
             self.status.next_retry_us = Some(now + wait.as_micros() as u64);
             self.report(LinkState::Waiting);
             tokio::select! {
@@ -199,8 +196,8 @@ impl Keeper {
         let dial = Dial {
             source,
             guard: &self.guard,
-            max_bytes: self.sink.registry.limits().frame.max_bytes,
-            headroom: crate::wire::envelope::headroom(self.sink.camera.id().as_str().len()),
+            max_bytes: self.sink.registry().limits().frame.max_bytes,
+            headroom: crate::wire::envelope::headroom(self.sink.camera().id().as_str().len()),
             retry: self.backoff.is_retry(),
         };
         let mut live = Live::connect(dial).await?;
@@ -251,166 +248,6 @@ impl Keeper {
     }
 
     fn link(&self) -> &Link {
-        self.sink.camera.link()
-    }
-}
-
-/// Waits until `source` is not to be connected to any more.
-async fn unwanted(
-    source: &Source,
-    configured: &Source,
-    wish: &mut watch::Receiver<Wish>,
-    wanted: &mut Wanted,
-) {
-    loop {
-        let now = wish.borrow_and_update().clone();
-        match now {
-            Wish::Started(overrides) if overrides.apply(configured.clone()) == *source => {
-                if wish.changed().await.is_err() {
-                    return;
-                }
-            }
-            Wish::Configured if configured == source => tokio::select! {
-                () = wanted.ends() => return,
-                _ = wish.changed() => {}
-            },
-            _ => return,
-        }
-    }
-}
-
-/// What became of an event.
-enum Put {
-    Taken,
-    /// It was a picture that viewers could do nothing with.
-    Skipped,
-    Replaced,
-}
-
-/// The camera, taken with the first good picture.
-struct Sink {
-    registry: Arc<Registry>,
-    camera: Arc<Camera>,
-    over: Transport,
-    producer: Option<Producer>,
-}
-
-impl Sink {
-    /// Waits until nobody else publishes the camera.
-    async fn free(&self) {
-        let mut changes = self.registry.changes();
-        while self.producer.is_none()
-            && matches!(self.camera.presence(), Presence::Online { .. })
-            && changes.changed().await.is_ok()
-        {}
-    }
-
-    fn id(&self) -> &CameraId {
-        self.camera.id()
-    }
-
-    fn take(&mut self) -> Result<&Producer, Failure> {
-        let producer = match self.producer.take() {
-            Some(producer) => producer,
-            None => {
-                let taken = self.registry.publish(self.id(), Publisher::over(self.over));
-                taken
-                    .map_err(|error: PublishError| Failure::new(error.code(), error.to_string()))?
-            }
-        };
-        Ok(self.producer.insert(producer))
-    }
-
-    fn put(&mut self, event: Event) -> Result<Put, Failure> {
-        let done = match event {
-            Event::Format(format) => self.take()?.begin_video(format),
-            Event::Unit(medium, pts, data) => match &self.producer {
-                Some(producer) => producer.push_unit(medium, pts, data),
-                None => return Ok(Put::Skipped),
-            },
-            Event::Jpeg(buf, headroom) => return self.jpeg(buf, headroom),
-        };
-        Ok(if done.is_ok() { Put::Taken } else { Put::Replaced })
-    }
-
-    fn jpeg(&mut self, buf: Vec<u8>, headroom: usize) -> Result<Put, Failure> {
-        // What is no picture takes the camera from nobody.
-        if self.producer.is_none()
-            && let Err(error) =
-                crate::wire::jpeg::inspect(&buf[headroom..], &self.registry.limits().frame)
-        {
-            if let Some(reason) = crate::relay::DropReason::from_code(error.code()) {
-                self.camera.count(reason, 1);
-            }
-            return Ok(Put::Skipped);
-        }
-        let producer = self.take()?;
-        let outcome = if headroom == producer.headroom() {
-            producer.publish(buf, Stamp::default())
-        } else {
-            producer.publish_jpeg(&buf[headroom..], Stamp::default())
-        };
-        Ok(match outcome {
-            Ok(_) => Put::Taken,
-            Err(crate::relay::Refused::Replaced(_)) => Put::Replaced,
-            Err(crate::relay::Refused::Jpeg(_)) => Put::Skipped,
-        })
-    }
-
-    async fn replaced(&self) {
-        match &self.producer {
-            Some(producer) => producer.replaced().await,
-            None => std::future::pending().await,
-        }
-    }
-
-    fn explain(&self, reason: &str) {
-        self.registry.explain(&self.camera, reason);
-    }
-
-    /// Takes the camera offline, or says why it still is.
-    fn close(&mut self, reason: &str) {
-        match self.producer.take() {
-            Some(producer) => producer.close(reason),
-            None => self.explain(reason),
-        }
-    }
-}
-
-/// Whether anybody wants pictures or video.
-struct Wanted {
-    always: bool,
-    pictures: Demand,
-    video: Demand,
-}
-
-impl Wanted {
-    fn new(camera: &Camera, always: bool) -> Self {
-        Self { always, pictures: camera.demand(), video: camera.video_demand() }
-    }
-
-    fn now(&self) -> bool {
-        self.always || self.pictures.is_wanted() || self.video.is_wanted()
-    }
-
-    async fn begins(&mut self) {
-        tokio::select! {
-            () = self.pictures.wanted() => {}
-            () = self.video.wanted() => {}
-        }
-    }
-
-    /// Waits until nobody has for [`LINGER`].
-    async fn ends(&mut self) {
-        if self.always {
-            std::future::pending::<()>().await;
-        }
-        loop {
-            tokio::join!(self.pictures.unwanted_for(LINGER), self.video.unwanted_for(LINGER));
-            // One may be wanted again while the other was waited for.
-            if !self.now() {
-                return;
-            }
-        }
+        self.sink.camera().link()
     }
 }

@@ -6,6 +6,8 @@
 //! | file | what it does |
 //! |---|---|
 //! | `keeper` | when a camera is connected, and when again |
+//! | `wanted` | for how long it is wanted |
+//! | `sink` | the camera that pictures and video go to |
 //! | `backoff` | how long to wait before trying again |
 //! | `live` | one connection, whatever the protocol: what comes out of it, within which time |
 //! | `rtsp`, `mjpeg` | the protocols |
@@ -22,8 +24,10 @@ mod keeper;
 mod live;
 mod mjpeg;
 mod rtsp;
+mod sink;
 mod trial;
 mod tunnel;
+mod wanted;
 mod words;
 
 pub use keeper::{Pull, Settings};

@@ -98,7 +98,7 @@ pub(in super::super) async fn fresh(
 }
 
 /// How the camera is connected; `None` if the server does not connect to it.
-async fn link(rest: &Rest, camera: &Camera) -> Option<LinkStatus> {
+pub(super) async fn link(rest: &Rest, camera: &Camera) -> Option<LinkStatus> {
     let mut link = camera.link().watch();
     if has_address(rest, camera) {
         // One that was set up or changed a moment ago is taken up in the next.

@@ -13,6 +13,7 @@ use axum::{Json, extract::State};
 use serde_json::{Map, Value};
 
 pub(super) use answers::{StreamHealth, StreamStatus, Trial};
+use fresh::link;
 pub(super) use fresh::{fresh, has_pictures, nothing_yet, seat};
 
 use super::{
@@ -69,10 +70,18 @@ pub(super) async fn start(
             status.wait_for(|now| now.as_ref().is_none_or(|now| now.state != LinkState::Streaming));
         let _ = tokio::time::timeout(LEAVING, left).await;
     }
-    let decided = status.wait_for(|now| {
-        now.as_ref()
-            .is_none_or(|now| now.state == LinkState::Streaming || now.failures > before.failures)
-    });
+    let decided = async {
+        loop {
+            status.mark_unchanged();
+            let Some(now) = link(&rest, &camera).await else { return };
+            if now.state == LinkState::Streaming || now.failures > before.failures {
+                return;
+            }
+            if status.changed().await.is_err() {
+                return;
+            }
+        }
+    };
     tokio::select! {
         _ = decided => {}
         () = tokio::time::sleep(PATIENCE) => {}
