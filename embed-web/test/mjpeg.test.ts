@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { ServerClock } from "@framecast/shared/clock";
 import { MjpegSource } from "../src/source/mjpeg.ts";
+import { PollingSource } from "../src/source/polling.ts";
 import type { Presence } from "../src/source/source.ts";
 
 const bytes = (text: string): Uint8Array<ArrayBuffer> => new TextEncoder().encode(text);
@@ -13,20 +14,34 @@ class FakeServer {
   link: Record<string, unknown> = { state: "connecting", last_error: null };
   /** Nothing is answered any more. */
   isDead = false;
+  asked = 0;
+  /** Requests without an answer. */
+  readonly open = new Set<string>();
   streams = 0;
   answer: ((response: Response) => void) | undefined;
   body: ReadableStreamDefaultController<Uint8Array> | undefined;
 
   readonly fetch = (url: URL, { signal }: RequestInit): Promise<Response> =>
     new Promise((resolve, reject) => {
-      signal?.addEventListener("abort", () => reject(new DOMException("aborted", "AbortError")));
+      const request = `${String((this.asked += 1))} ${url.pathname}`;
+      this.open.add(request);
+      const fail = (): void => {
+        this.open.delete(request);
+        reject(new DOMException("aborted", "AbortError"));
+      };
+      signal?.addEventListener("abort", fail);
+      if (signal?.aborted === true) return fail();
+      const answer = (response: Response): void => {
+        this.open.delete(request);
+        resolve(response);
+      };
       if (this.isDead) return;
-      if (url.pathname.endsWith("/stream/status")) resolve(json(this.link));
-      else if (url.pathname.endsWith("/frame.jpg")) resolve(error(503, "camera_offline"));
+      if (url.pathname.endsWith("/stream/status")) answer(json(this.link));
+      else if (url.pathname.endsWith("/frame.jpg")) answer(error(503, "camera_offline"));
       else if (url.pathname.endsWith("/stream.mjpeg")) {
         this.streams += 1;
-        this.answer = resolve;
-      } else resolve(json(this.camera));
+        this.answer = answer;
+      } else answer(json(this.camera));
     });
 
   /** The answer begins. */
@@ -42,14 +57,14 @@ class FakeServer {
 describe("MjpegSource", () => {
   let server: FakeServer;
   let told: { downs: string[]; ups: number; pictures: number; presences: (Presence | undefined)[] };
-  let source: MjpegSource;
+  let source: MjpegSource | PollingSource;
 
   const seconds = (count: number): Promise<unknown> => vi.advanceTimersByTimeAsync(count * 1_000);
   const connected = (): void => {
     server.camera = { ...server.camera, online: true, reason: null };
   };
-  const watch = (): void => {
-    source = new MjpegSource({ server: new URL("http://cams.example/"), camera: "door", maxFps: undefined, size: 320 }, new ServerClock(), {
+  const watch = (Source: typeof MjpegSource | typeof PollingSource = MjpegSource): void => {
+    source = new Source({ server: new URL("http://cams.example/"), camera: "door", maxFps: undefined, size: 320 }, new ServerClock(), {
       onUp: () => (told.ups += 1),
       onPicture: () => (told.pictures += 1),
       onPresence: (presence) => told.presences.push(presence),
@@ -62,12 +77,6 @@ describe("MjpegSource", () => {
     server = new FakeServer();
     told = { downs: [], ups: 0, pictures: 0, presences: [] };
     vi.stubGlobal("fetch", server.fetch);
-    // Node's own is of the real time.
-    vi.spyOn(AbortSignal, "timeout").mockImplementation((milliseconds) => {
-      const late = new AbortController();
-      setTimeout(() => late.abort(), milliseconds);
-      return late.signal;
-    });
     vi.stubGlobal("location", { origin: "http://wall.example" });
   });
   afterEach(() => {
@@ -75,6 +84,37 @@ describe("MjpegSource", () => {
     vi.useRealTimers();
     vi.restoreAllMocks();
     vi.unstubAllGlobals();
+  });
+
+  it.each([["MJPEG", MjpegSource], ["polling", PollingSource]] as const)("needs nothing by %s that browsers of 2022 lack", async (_, Source) => {
+    const { any, timeout } = AbortSignal;
+    for (const name of ["any", "timeout"]) Reflect.deleteProperty(AbortSignal, name);
+    try {
+      connected();
+      watch(Source);
+      await seconds(5);
+      expect(server.asked).toBeGreaterThan(2);
+      expect(told.downs).toEqual([]);
+      server.isDead = true;
+      await seconds(30);
+      expect(told.downs).toHaveLength(1);
+      expect(server.open.size).toBe(0);
+    } finally {
+      Object.assign(AbortSignal, { any, timeout });
+    }
+  });
+
+  it("takes back what it has asked for when it ends, and keeps no timer of what was answered", async () => {
+    watch();
+    await seconds(5);
+    // The next look, the stream that is asked for, and whether that is silent.
+    expect([server.open.size, vi.getTimerCount()]).toEqual([1, 3]);
+    server.isDead = true;
+    await seconds(2);
+    expect(server.open.size).toBe(2);
+    source.close();
+    await seconds(0);
+    expect([server.open.size, vi.getTimerCount()]).toEqual([0, 0]);
   });
 
   it("waits for a camera that the server connects to, and says so", async () => {

@@ -18,12 +18,14 @@ export const SILENT_MS = 15_000;
 /** Codes of what passes by itself, such as a camera that cannot be connected to, of which its presence tells. */
 const PASSING: ReadonlySet<string> = new Set(["camera_offline", "busy", "stale"]);
 
+/** What is made of an answer; the time in which it is to be there is for its body, too. */
+type Read<T> = (response: Response) => T | Promise<T>;
+
 export abstract class HttpSource implements Source {
   protected wish: Wish;
   protected readonly events: SourceEvents;
   protected readonly releases = new Releases();
   readonly #clock: ServerClock;
-  readonly #abort = new AbortController();
   protected online = false;
   /** The server connects to the camera itself, and may wait for it before it answers. */
   protected pulled = false;
@@ -40,7 +42,6 @@ export abstract class HttpSource implements Source {
     this.wish = wish;
     this.events = events;
     this.#clock = clock;
-    this.releases.add(() => this.#abort.abort());
     this.guard(this.#look());
   }
 
@@ -59,11 +60,11 @@ export abstract class HttpSource implements Source {
     this.releases.close();
   }
 
-  /** A file of this camera: in time, unless `init` has a signal of its own. */
-  protected get(file: string, query: Record<string, string | number> = {}, init: RequestInit = {}, withinMs = PATIENCE_MS): Promise<Response> {
+  /** A file of this camera, read by `read`: in time, unless `init` has a signal of its own. */
+  protected get<T>(file: string, read: Read<T>, query: Record<string, string | number> = {}, init: RequestInit = {}, withinMs = PATIENCE_MS): Promise<T> {
     const url = new URL(`api/cameras/${encodeURIComponent(this.wish.camera)}${file}`, this.wish.server);
     for (const [name, value] of Object.entries(query)) url.searchParams.set(name, String(value));
-    return this.#ask(url, { credentials: "omit", ...init }, withinMs);
+    return this.#ask(url, read, { credentials: "omit", ...init }, withinMs);
   }
 
   /** For a request that gives pictures. */
@@ -110,20 +111,31 @@ export abstract class HttpSource implements Source {
     this.#clock.addSample(askedUs, number("X-Framecast-Received-Us") + number("X-Framecast-Age-Ms") * 1000);
   }
 
-  #ask(url: URL, init: RequestInit, withinMs = PATIENCE_MS): Promise<Response> {
-    return fetch(url, { cache: "no-store", ...init, signal: AbortSignal.any([this.#abort.signal, init.signal ?? AbortSignal.timeout(withinMs)]) });
+  /** Browsers of 2022 have neither `AbortSignal.any` nor `AbortSignal.timeout`. */
+  async #ask<T>(url: URL, read: Read<T>, init: RequestInit, withinMs = PATIENCE_MS): Promise<T> {
+    const request = new AbortController();
+    const end = (): void => request.abort();
+    const timer = setTimeout(end, withinMs);
+    const forget = this.releases.add(end);
+    try {
+      return await read(await fetch(url, { cache: "no-store", signal: request.signal, ...init }));
+    } finally {
+      clearTimeout(timer);
+      forget();
+    }
   }
 
   async #look(): Promise<void> {
-    let response: Response;
     try {
-      response = await this.get("");
+      await this.get("", (response) => this.#seen(response));
     } catch (error) {
       // Streams of other elements may have all the connections that a browser opens to a server.
       if (!this.online || performance.now() - this.heardMs > SILENT_MS) throw error;
-      this.releases.after(LOOK_MS, () => this.guard(this.#look()));
-      return;
     }
+    this.releases.after(LOOK_MS, () => this.guard(this.#look()));
+  }
+
+  async #seen(response: Response): Promise<void> {
     // 404 is an answer, too: the camera may come yet.
     if (!response.ok && response.status !== 404) {
       if (response.status === 400) this.down("refused", `The server answered ${response.status}.`);
@@ -146,12 +158,11 @@ export abstract class HttpSource implements Source {
     if (this.#up) this.events.onPresence(this.#presence);
     // One that is online may still be refused, which its pictures' answer tells soon; another is waited for.
     else if (!this.online) this.accepted();
-    this.releases.after(LOOK_MS, () => this.guard(this.#look()));
   }
 
   /** Whether the server is at its first attempt: after a failed one, why that failed says more. */
   async #isConnecting(): Promise<boolean> {
-    const status = parseMessage(await (await this.get("/stream/status")).text());
+    const status = parseMessage(await this.get("/stream/status", (response) => response.text()));
     return status?.["state"] === "connecting" && status["last_error"] === null;
   }
 
@@ -159,7 +170,7 @@ export abstract class HttpSource implements Source {
   async #failed(): Promise<void> {
     if (this.releases.closed) return;
     try {
-      await this.#ask(new URL("healthz", this.wish.server), { mode: "no-cors" });
+      await this.#ask(new URL("healthz", this.wish.server), () => undefined, { mode: "no-cors" });
     } catch {
       this.down(this.#answered ? "lost" : "unreached", "The server cannot be reached.");
       return;
@@ -171,7 +182,6 @@ export abstract class HttpSource implements Source {
   /** Asks for no picture, only for the time: of the one that is kept, so that nothing is waited for. */
   protected async measureClock(): Promise<void> {
     const askedUs = localNowUs();
-    const response = await this.get("/frame.jpg", { stored: "true" }, { method: "HEAD" });
-    if (response.ok) this.measure(askedUs, response);
+    await this.get("/frame.jpg", (response) => response.ok && this.measure(askedUs, response), { stored: "true" }, { method: "HEAD" });
   }
 }

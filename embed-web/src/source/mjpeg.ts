@@ -48,7 +48,7 @@ export class MjpegSource extends HttpSource {
   async #readOne(signal: AbortSignal): Promise<void> {
     const { maxFps } = this.wish;
     this.#enter("asked");
-    const response = await this.get("/stream.mjpeg", { ...this.sized, ...(maxFps === undefined ? {} : { max_fps: maxFps }) }, { signal });
+    const response = await this.get("/stream.mjpeg", (answer) => answer, { ...this.sized, ...(maxFps === undefined ? {} : { max_fps: maxFps }) }, { signal });
     this.#enter("begun");
     if (response.status !== 404 && (!response.ok || response.body === null)) await this.refused(response);
     else this.accepted();

@@ -27,7 +27,11 @@ export class PollingSource extends HttpSource {
     const askedUs = localNowUs();
     // Anybody may have one picture; of those who wait for the next, only so many, and a refusal would be here by then.
     if (waits && !this.isUp) this.releases.after(REFUSED_BY_MS, () => this.accepted());
-    const response = await this.get("/frame.jpg", { ...this.sized, ...(waits ? { after: this.#seq ?? "", timeout_ms: WAIT_MS } : {}) }, {}, SILENT_MS);
+    const query = { ...this.sized, ...(waits ? { after: this.#seq ?? "", timeout_ms: WAIT_MS } : {}) };
+    await this.get("/frame.jpg", (response) => this.#take(response, waits, askedUs), query, {}, SILENT_MS);
+  }
+
+  async #take(response: Response, waits: boolean, askedUs: number): Promise<void> {
     this.heardMs = performance.now();
     if (!response.ok && response.status !== 404) await this.refused(response);
     else if (waits || !response.ok) this.accepted();
