@@ -10,18 +10,21 @@ const error = (status: number, code: string): Response => json({ error: { code, 
 
 /** A server with one camera, of which each answer is in the test's hand. */
 class FakeServer {
-  camera: Record<string, unknown> = { name: "Door", online: false, reason: "connecting", source: { type: "rtsp" } };
+  camera: Record<string, unknown> | undefined = { name: "Door", online: false, reason: "connecting", source: { type: "rtsp" }, seq: 0 };
   link: Record<string, unknown> = { state: "connecting", last_error: null };
   /** Nothing is answered any more. */
   isDead = false;
   asked = 0;
+  /** The stored picture, and how often its header was asked for. */
+  still: Response | undefined;
+  heads = 0;
   /** Requests without an answer. */
   readonly open = new Set<string>();
   streams = 0;
   answer: ((response: Response) => void) | undefined;
   body: ReadableStreamDefaultController<Uint8Array> | undefined;
 
-  readonly fetch = (url: URL, { signal }: RequestInit): Promise<Response> =>
+  readonly fetch = (url: URL, { signal, method }: RequestInit): Promise<Response> =>
     new Promise((resolve, reject) => {
       const request = `${String((this.asked += 1))} ${url.pathname}`;
       this.open.add(request);
@@ -37,12 +40,21 @@ class FakeServer {
       };
       if (this.isDead) return;
       if (url.pathname.endsWith("/stream/status")) answer(json(this.link));
-      else if (url.pathname.endsWith("/frame.jpg")) answer(error(503, "camera_offline"));
+      else if (url.pathname.endsWith("/frame.jpg")) {
+        if (method === "HEAD") this.heads += 1;
+        answer(this.still?.clone() ?? error(503, "camera_offline"));
+      }
       else if (url.pathname.endsWith("/stream.mjpeg")) {
         this.streams += 1;
         this.answer = answer;
-      } else answer(json(this.camera));
+      } else answer(this.camera === undefined ? error(404, "unknown_camera") : json(this.camera));
     });
+
+  /** There is a picture now, of which the server tells the time. */
+  keep(seq: number): void {
+    this.camera = { name: "Door", source: null, ...this.camera, online: true, reason: null, seq };
+    this.still = new Response("jpg", { headers: { "X-Framecast-Received-Us": "5000000", "X-Framecast-Age-Ms": "250" } });
+  }
 
   /** The answer begins. */
   begin(): void {
@@ -57,6 +69,7 @@ class FakeServer {
 describe("MjpegSource", () => {
   let server: FakeServer;
   let told: { downs: string[]; ups: number; pictures: number; presences: (Presence | undefined)[] };
+  let clock: ServerClock;
   let source: MjpegSource | PollingSource;
 
   const seconds = (count: number): Promise<unknown> => vi.advanceTimersByTimeAsync(count * 1_000);
@@ -64,7 +77,7 @@ describe("MjpegSource", () => {
     server.camera = { ...server.camera, online: true, reason: null };
   };
   const watch = (Source: typeof MjpegSource | typeof PollingSource = MjpegSource): void => {
-    source = new Source({ server: new URL("http://cams.example/"), camera: "door", maxFps: undefined, size: 320 }, new ServerClock(), {
+    source = new Source({ server: new URL("http://cams.example/"), camera: "door", maxFps: undefined, size: 320 }, clock, {
       onUp: () => (told.ups += 1),
       onPicture: () => (told.pictures += 1),
       onPresence: (presence) => told.presences.push(presence),
@@ -75,6 +88,7 @@ describe("MjpegSource", () => {
   beforeEach(() => {
     vi.useFakeTimers();
     server = new FakeServer();
+    clock = new ServerClock();
     told = { downs: [], ups: 0, pictures: 0, presences: [] };
     vi.stubGlobal("fetch", server.fetch);
     vi.stubGlobal("location", { origin: "http://wall.example" });
@@ -130,6 +144,50 @@ describe("MjpegSource", () => {
     await seconds(1);
     expect(told).toMatchObject({ downs: [], pictures: 1 });
     expect(told.presences.at(-1)).toMatchObject({ online: true, connecting: false });
+  });
+
+  it("learns the time of a camera that comes later, and of one whose time is not told at once", async () => {
+    server.camera = undefined;
+    watch();
+    await seconds(3);
+    server.answer?.(error(404, "unknown_camera"));
+    expect(server.heads).toBe(0);
+    server.camera = { name: "Door", online: true, reason: null, source: null, seq: 1 };
+    await seconds(3);
+    server.begin();
+    for (let seq = 1; seq <= 90; seq += 1) {
+      server.picture(seq);
+      await seconds(0.1);
+    }
+    expect([server.heads, clock.offsetUs]).toEqual([5, undefined]);
+    server.keep(90);
+    for (let seq = 91; seq <= 120; seq += 1) {
+      server.picture(seq);
+      await seconds(0.1);
+    }
+    expect(server.heads).toBe(6);
+    expect(clock.offsetUs).toBeDefined();
+    expect(told.downs).toEqual([]);
+  });
+
+  it("learns the time before the first picture where there is one, and of one that stays", async () => {
+    server.keep(7);
+    watch();
+    await seconds(0.1);
+    expect(clock.offsetUs).toBeDefined();
+    source.close();
+    server.still = undefined;
+    watch();
+    await seconds(0.1);
+    expect(clock.offsetUs).toBeUndefined();
+    server.keep(7);
+    server.begin();
+    for (let times = 0; times < 2; times += 1) {
+      server.picture(7);
+      await seconds(4);
+    }
+    expect(clock.offsetUs).toBeDefined();
+    expect(told.pictures).toBe(1);
   });
 
   it("goes on asking for one that cannot be connected to", async () => {

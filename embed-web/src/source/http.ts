@@ -5,7 +5,7 @@ import type { ServerClock } from "@framecast/shared/clock";
 import { localNowUs } from "@framecast/shared/clock";
 import { Releases } from "@framecast/shared/releases";
 import { smoothWidth } from "@framecast/shared/smooth-width";
-import { asText, parseMessage, type Message } from "@framecast/shared/wire/json";
+import { asNumber, asText, parseMessage, type Message } from "@framecast/shared/wire/json";
 import { sentence } from "@framecast/shared/words";
 import { PATIENCE_MS, readPresence, type Ending, type Presence, type Source, type SourceEvents, type Wish } from "./source.ts";
 
@@ -15,6 +15,8 @@ const LOOK_MS = 2_000;
 export const ANSWER_MS = 13_000;
 /** After this without a byte a connection is taken for dead: a picture that stays comes again each 4 s. */
 export const SILENT_MS = 15_000;
+/** Before the server's time is asked for again, where it was not told. */
+const UNTIMED_MS = 2_000;
 /** Codes of what passes by itself, such as a camera that cannot be connected to, of which its presence tells. */
 const PASSING: ReadonlySet<string> = new Set(["camera_offline", "busy", "stale"]);
 
@@ -29,12 +31,14 @@ export abstract class HttpSource implements Source {
   protected online = false;
   /** The server connects to the camera itself, and may wait for it before it answers. */
   protected pulled = false;
-  /** There was a picture of it at some time. */
-  protected pictured = false;
+  /** Of its newest picture, as far as known; 0 without one. */
+  protected seq = 0;
   /** When a picture came, or none was to come. */
   protected heardMs = 0;
   /** The server has answered. */
   #answered = false;
+  /** Until then the server's time is not asked for. */
+  #untimedMs = 0;
   #presence: Presence | undefined;
   #up = false;
 
@@ -146,7 +150,7 @@ export abstract class HttpSource implements Source {
     if (this.releases.closed) return;
     const kind = (camera?.["source"] as Message | null | undefined)?.["type"];
     this.pulled = kind === "rtsp" || kind === "mjpeg";
-    this.pictured = camera?.["seq"] !== 0;
+    this.seq = asNumber(camera?.["seq"]) ?? 0;
     this.#presence = camera === undefined ? undefined : { ...readPresence(camera), connecting: this.pulled && camera["online"] === false && await this.#isConnecting() };
     if (this.releases.closed) return;
     this.online = this.#presence?.online === true;
@@ -179,9 +183,14 @@ export abstract class HttpSource implements Source {
     else this.down("refused", `Pages of ${location.origin} may not use this server; to allow it: --allow-origin ${location.origin}.`);
   }
 
-  /** Asks for no picture, only for the time: of the one that is kept, so that nothing is waited for. */
+  /**
+   * Asks for no picture, only for the time: of the one that is kept, so that nothing is waited for. Nothing is asked
+   * where the time is known, or was asked for just now.
+   */
   protected async measureClock(): Promise<void> {
+    if (this.#clock.offsetUs !== undefined || performance.now() < this.#untimedMs) return;
+    this.#untimedMs = performance.now() + UNTIMED_MS;
     const askedUs = localNowUs();
-    await this.get("/frame.jpg", (response) => response.ok && this.measure(askedUs, response), { stored: "true" }, { method: "HEAD" });
+    await this.get("/frame.jpg", (response) => response.ok && this.measure(askedUs, response), { stored: "true" }, { method: "HEAD" }).catch(() => undefined);
   }
 }

@@ -14,15 +14,13 @@ type Stage = "none" | "asked" | "begun" | "shown";
 
 export class MjpegSource extends HttpSource {
   #stage: Stage = "none";
-  /** The server's time was asked for, for which it takes a picture. */
-  #isTimed = false;
   /** Of the answer that is read. */
   #stream = new AbortController();
 
   protected override begin(): void {
     this.releases.add(() => this.#stream.abort());
-    this.#isTimed = this.pictured;
-    this.guard((this.pictured ? this.measureClock() : Promise.resolve()).then(() => this.#read()));
+    // Only a picture tells the time.
+    this.guard((this.seq > 0 ? this.measureClock() : Promise.resolve()).then(() => this.#read()));
     this.releases.every(LISTEN_MS, () => this.#listen());
   }
 
@@ -70,6 +68,7 @@ export class MjpegSource extends HttpSource {
       this.heardMs = performance.now();
       for (const part of parts.push(value)) {
         this.#stage = "shown";
+        this.guard(this.measureClock());
         const seq = part.headers.get("x-framecast-seq");
         // A picture that stays comes again each 4 s, which is no frame more.
         if (seq !== undefined && seq === newest) continue;
@@ -105,10 +104,6 @@ export class MjpegSource extends HttpSource {
 
   #show({ headers, body }: Part): void {
     if (this.releases.closed) return;
-    if (!this.#isTimed) {
-      this.#isTimed = true;
-      this.measureClock().catch(() => undefined);
-    }
     const number = (name: string): number => Number(headers.get(name) ?? "0") || 0;
     this.events.onPicture({
       jpeg: body,
