@@ -227,6 +227,18 @@ describe("MjpegSource", () => {
     expect(told.downs).toEqual(["unreached: No pictures come by MJPEG."]);
   });
 
+  it.each([["of one that has never published", false, 0, 60], ["of one whose pictures are late", true, 1, 3]])("takes a break long behind the header for the network's, %s", async (_, online, seq, after) => {
+    server.camera = { name: "Door", online, reason: null, source: null, seq };
+    watch();
+    await seconds(0.1);
+    server.begin();
+    await seconds(after);
+    server.body?.error(new TypeError("network error"));
+    server.isDead = true;
+    await seconds(20);
+    expect(told.downs).toEqual(["lost: The server cannot be reached."]);
+  });
+
   it("notices a connection that has died without a word", async () => {
     connected();
     watch();

@@ -6,6 +6,8 @@ import { PATIENCE_MS, type Wish } from "./source.ts";
 
 /** Before a camera that is unknown or away is asked for again. */
 const AGAIN_MS = 2_000;
+/** Behind the header: a browser that gives a script no bytes of such an answer has failed by then. */
+const SOON_MS = 1_000;
 /** How often it is looked whether the stream is silent. */
 const LISTEN_MS = 1_000;
 
@@ -48,6 +50,7 @@ export class MjpegSource extends HttpSource {
     this.#enter("asked");
     const response = await this.get("/stream.mjpeg", (answer) => answer, { ...this.sized, ...(maxFps === undefined ? {} : { max_fps: maxFps }) }, { signal });
     this.#enter("begun");
+    const begunMs = this.heardMs;
     if (response.status !== 404 && (!response.ok || response.body === null)) await this.refused(response);
     else this.accepted();
     if (!response.ok || response.body === null) {
@@ -60,8 +63,9 @@ export class MjpegSource extends HttpSource {
     const reader = response.body.getReader();
     for (;;) {
       const { done, value } = await reader.read().catch((error: unknown) => {
-        // WebKit takes such answers apart by itself, and of their bytes a script gets none.
-        if (this.#stage === "begun" && !signal.aborted) this.#none();
+        // WebKit takes such answers apart by itself, and of their bytes a script gets none: at once, as no network breaks.
+        if (this.#stage === "begun" && !signal.aborted && performance.now() - begunMs < SOON_MS) this.#none();
+        this.#stage = "none";
         throw error;
       });
       if (done) break;
