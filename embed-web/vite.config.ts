@@ -9,7 +9,7 @@ const tightStyle: Plugin = {
   apply: "build",
   transform: (code, id) =>
     id.endsWith("/src/screen.ts")
-      ? code.replace(/(?<=const STYLE = `)[^`]*/, (style) => style.replace(/\s+/g, " ").replace(/ ?([{};]) ?/g, "$1").replace(/([:,]) /g, "$1").replaceAll(";}", "}").trim())
+      ? code.replace(/(?<=const STYLE = `)[^`]*/, (style) => style.replace(/\s+/g, " ").replace(/ ?([{};]) ?/g, "$1").replace(/([:,]) /g, "$1").replaceAll(";}", "}").replace(/="(\w+)"/g, "=$1").trim())
       : undefined,
 };
 

@@ -20,6 +20,9 @@ const UNTIMED_MS = 2_000;
 /** Codes of what passes by itself, such as a camera that cannot be connected to, of which its presence tells. */
 const PASSING: ReadonlySet<string> = new Set(["camera_offline", "busy", "stale"]);
 
+/** When any element of the page last heard of a server, by its origin: they share its connections. */
+const heard = new Map<string, number>();
+
 /** What is made of an answer; the time in which it is to be there is for its body, too. */
 type Read<T> = (response: Response) => T | Promise<T>;
 
@@ -33,8 +36,6 @@ export abstract class HttpSource implements Source {
   protected pulled = false;
   /** Of its newest picture, as far as known; 0 without one. */
   protected seq = 0;
-  /** When a picture came, or none was to come. */
-  protected heardMs = 0;
   /** The server has answered. */
   #answered = false;
   /** Until then the server's time is not asked for. */
@@ -91,11 +92,11 @@ export abstract class HttpSource implements Source {
 
   /** The end that an answer without a picture means; nothing where asking again may help. */
   protected async refused(response: Response): Promise<void> {
-    const error: unknown = parseMessage(await response.text().catch(() => ""))?.["error"];
-    const { code, message } = typeof error === "object" && error !== null ? (error as Message) : {};
+    const error = parseMessage(await response.text().catch(() => ""))?.["error"] as Message | null | undefined;
+    const code = error?.["code"];
     if (PASSING.has(asText(code) ?? "")) return this.accepted();
     const ending = code === "at_capacity" ? "full" : response.status === 415 ? "unsupported" : this.#up ? "lost" : "unreached";
-    this.down(ending, sentence(asText(message) ?? `The server answered ${response.status}.`));
+    this.down(ending, sentence(asText(error?.["message"]) ?? `The server answered ${response.status}.`));
   }
 
   /** Ends the source where the work fails. */
@@ -115,6 +116,12 @@ export abstract class HttpSource implements Source {
     this.#clock.addSample(askedUs, number("X-Framecast-Received-Us") + number("X-Framecast-Age-Ms") * 1000);
   }
 
+  protected heard(): number {
+    const nowMs = performance.now();
+    heard.set(this.wish.server.origin, nowMs);
+    return nowMs;
+  }
+
   /** Browsers of 2022 have neither `AbortSignal.any` nor `AbortSignal.timeout`. */
   async #ask<T>(url: URL, read: Read<T>, init: RequestInit, withinMs = PATIENCE_MS): Promise<T> {
     const request = new AbortController();
@@ -122,7 +129,9 @@ export abstract class HttpSource implements Source {
     const timer = setTimeout(end, withinMs);
     const forget = this.releases.add(end);
     try {
-      return await read(await fetch(url, { cache: "no-store", signal: request.signal, ...init }));
+      const response = await fetch(url, { cache: "no-store", signal: request.signal, ...init });
+      this.heard();
+      return await read(response);
     } finally {
       clearTimeout(timer);
       forget();
@@ -134,7 +143,8 @@ export abstract class HttpSource implements Source {
       await this.get("", (response) => this.#seen(response));
     } catch (error) {
       // Streams of other elements may have all the connections that a browser opens to a server.
-      if (!this.online || performance.now() - this.heardMs > SILENT_MS) throw error;
+      const isLate = (error as Error).name === "AbortError";
+      if (!isLate || performance.now() - (heard.get(this.wish.server.origin) ?? -SILENT_MS) >= SILENT_MS) throw error;
     }
     this.releases.after(LOOK_MS, () => this.guard(this.#look()));
   }

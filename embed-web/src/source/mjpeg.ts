@@ -16,6 +16,10 @@ type Stage = "none" | "asked" | "begun" | "shown";
 
 export class MjpegSource extends HttpSource {
   #stage: Stage = "none";
+  /** When the answer was asked for, began, or brought something. */
+  #heardMs = 0;
+  /** Of the newest picture of this size. */
+  #newest: string | undefined;
   /** Of the answer that is read. */
   #stream = new AbortController();
 
@@ -29,6 +33,7 @@ export class MjpegSource extends HttpSource {
   /** An answer keeps its size: the next one begins where this one ends. */
   override resize(size: Wish["size"]): void {
     super.resize(size);
+    this.#newest = undefined;
     this.#stream.abort();
   }
 
@@ -46,21 +51,19 @@ export class MjpegSource extends HttpSource {
   }
 
   async #readOne(signal: AbortSignal): Promise<void> {
+    // Of one that is pushed and away nothing comes but its newest picture.
+    if (!this.online && !this.pulled && this.seq <= Number(this.#newest ?? 0)) return this.#again(LISTEN_MS);
     const { maxFps } = this.wish;
+    this.#newest = undefined;
     this.#enter("asked");
     const response = await this.get("/stream.mjpeg", (answer) => answer, { ...this.sized, ...(maxFps === undefined ? {} : { max_fps: maxFps }) }, { signal });
     this.#enter("begun");
-    const begunMs = this.heardMs;
-    if (response.status !== 404 && (!response.ok || response.body === null)) await this.refused(response);
-    else this.accepted();
-    if (!response.ok || response.body === null) {
-      this.#enter("none");
-      this.releases.after(AGAIN_MS, () => this.guard(this.#read()));
-      return;
-    }
+    const begunMs = this.#heardMs;
+    const reader = response.ok ? response.body?.getReader() : undefined;
+    if (reader !== undefined || response.status === 404) this.accepted();
+    else await this.refused(response);
+    if (reader === undefined) return this.#again(AGAIN_MS);
     const parts = new PartReader();
-    let newest: string | undefined;
-    const reader = response.body.getReader();
     for (;;) {
       const { done, value } = await reader.read().catch((error: unknown) => {
         // WebKit takes such answers apart by itself, and of their bytes a script gets none: at once, as no network breaks.
@@ -69,32 +72,37 @@ export class MjpegSource extends HttpSource {
         throw error;
       });
       if (done) break;
-      this.heardMs = performance.now();
+      this.#heardMs = this.heard();
       for (const part of parts.push(value)) {
         this.#stage = "shown";
         this.guard(this.measureClock());
         const seq = part.headers.get("x-framecast-seq");
         // A picture that stays comes again each 4 s, which is no frame more.
-        if (seq !== undefined && seq === newest) continue;
-        newest = seq;
+        if (seq !== undefined && seq === this.#newest) continue;
+        this.#newest = seq;
         this.#show(part);
       }
     }
     this.down("lost", "The stream has ended.");
   }
 
+  #again(milliseconds: number): void {
+    this.#enter("none");
+    this.releases.after(milliseconds, () => this.guard(this.#read()));
+  }
+
   #enter(stage: Stage): void {
     this.#stage = stage;
-    this.heardMs = performance.now();
+    this.#heardMs = performance.now();
   }
 
   /** Ends a stream that should have brought something by now. */
   #listen(): void {
-    // Of an offline camera nothing comes, but an answer does.
-    if (this.#stage === "none" || (this.#stage !== "asked" && !this.online)) this.heardMs = performance.now();
-    if (performance.now() - this.heardMs < this.#patienceMs) return;
-    // A proxy that collects an answer before it passes it on never passes on this one.
-    this.#none();
+    if (this.#stage === "none" || performance.now() - this.#heardMs < this.#patienceMs) return;
+    // Of an offline camera nothing comes, but an answer does; its stream would hold one of the six connections that a
+    // browser opens to a server. Otherwise a proxy that collects an answer before it passes it on never passes on this one.
+    if (this.#stage !== "asked" && !this.online) this.#stream.abort();
+    else this.#none();
   }
 
   #none(): void {
@@ -103,12 +111,14 @@ export class MjpegSource extends HttpSource {
 
   get #patienceMs(): number {
     if (this.#stage === "asked" && this.pulled) return ANSWER_MS;
-    return this.#stage === "shown" ? Math.max(SILENT_MS, 3_000 / (this.wish.maxFps ?? 1)) : PATIENCE_MS;
+    if (this.#stage !== "shown") return PATIENCE_MS;
+    // What is known of the camera may be as old as the time between two looks.
+    return this.online ? Math.max(SILENT_MS, 3_000 / (this.wish.maxFps ?? 1)) : AGAIN_MS;
   }
 
   #show({ headers, body }: Part): void {
     if (this.releases.closed) return;
-    const number = (name: string): number => Number(headers.get(name) ?? "0") || 0;
+    const number = (name: string): number => Number(headers.get(name)) || 0;
     this.events.onPicture({
       jpeg: body,
       seq: BigInt(headers.get("x-framecast-seq") ?? "0"),

@@ -32,7 +32,6 @@ export class PollingSource extends HttpSource {
   }
 
   async #take(response: Response, waits: boolean, askedUs: number): Promise<void> {
-    this.heardMs = performance.now();
     if (!response.ok && response.status !== 404) await this.refused(response);
     else if (waits || !response.ok) this.accepted();
     if (response.status === 204 || !response.ok) return this.#again(PAUSE_MS);
@@ -40,7 +39,7 @@ export class PollingSource extends HttpSource {
     const jpeg = new Uint8Array(await response.arrayBuffer());
     if (this.releases.closed) return;
     const seq = response.headers.get("X-Framecast-Seq") ?? "0";
-    const number = (name: string): number => Number(response.headers.get(name) ?? "0") || 0;
+    const number = (name: string): number => Number(response.headers.get(name)) || 0;
     const newer = seq !== this.#seq;
     this.#seq = seq;
     if (newer) this.events.onPicture({ jpeg, seq: BigInt(seq), capturedUs: number("X-Framecast-Captured-Us"), receivedUs: number("X-Framecast-Received-Us") });
