@@ -171,10 +171,14 @@ export class FramecastView extends HTMLElement {
   #server(): URL | undefined {
     const src = this.getAttribute("src");
     if (src === null || src === "") return home;
-    const url = URL.parse(src, location.href);
-    if (url === null || !/^https?:$/.test(url.protocol)) return undefined;
-    if (!url.pathname.endsWith("/")) url.pathname += "/";
-    return url;
+    try {
+      const url = new URL(src, location.href);
+      if (!/^https?:$/.test(url.protocol)) return undefined;
+      if (!url.pathname.endsWith("/")) url.pathname += "/";
+      return url;
+    } catch {
+      return undefined;
+    }
   }
 
   /** Newest wins, one decoding at a time. */

@@ -28,7 +28,7 @@ describe("Ladder", () => {
   });
 
   it("climbs only from below, and only by itself", () => {
-    expect([new Ladder("auto").climbs("ws"), new Ladder("auto").climbs("rest"), new Ladder("rest").climbs("rest")]).toEqual([false, true, false]);
+    expect([new Ladder("auto").climb("ws"), new Ladder("auto").climb("rest")?.kind, new Ladder("rest").climb("rest")]).toEqual([undefined, "ws", undefined]);
   });
 
   it("keeps to what was asked for", () => {
@@ -41,6 +41,16 @@ describe("Ladder", () => {
   it("polls where MJPEG was asked for and brings nothing", () => {
     const ladder = new Ladder("mjpeg");
     expect([ladder.first, ladder.after("mjpeg", "stalled"), ladder.after("rest", "lost"), ladder.first]).toEqual(["mjpeg", "rest", "rest", "rest"]);
-    expect([ladder.climbs("rest")]).toEqual([false]);
+    expect(ladder.climb("rest")).toEqual({ kind: "mjpeg", afterMs: 20_000 });
+    for (let stalls = 0; stalls < 9; stalls += 1) ladder.after("mjpeg", "stalled");
+    expect([ladder.climb("rest")?.afterMs, ladder.climb("mjpeg")]).toEqual([300_000, undefined]);
+    ladder.up("mjpeg");
+    expect(ladder.after("mjpeg", "lost")).toBe("mjpeg");
+  });
+
+  it("does not go back to MJPEG in a browser that cannot", () => {
+    const ladder = new Ladder("mjpeg");
+    expect([ladder.after("mjpeg", "unable"), ladder.climb("rest"), ladder.after("rest", "lost")]).toEqual(["rest", undefined, "rest"]);
+    expect(new Ladder("auto").after("mjpeg", "unable")).toBe("rest");
   });
 });

@@ -148,13 +148,47 @@ describe("Link", () => {
   it("polls and says why where MJPEG was asked for and brings nothing", () => {
     const { link, feeds, newest } = open("mjpeg");
     newest().events.onUp();
-    newest().events.onDown("Not in this browser.", "stalled");
+    newest().events.onDown("Not in this browser.", "unable");
     vi.advanceTimersByTime(1);
     newest().events.onUp();
     expect(link.state.value).toEqual({ phase: "live", kind: "rest", because: "Not in this browser." });
     newest().events.onDown("lost", "lost");
     vi.advanceTimersByTime(10_000);
+    newest().events.onUp();
+    vi.advanceTimersByTime(600_000);
     expect(feeds.map((feed) => feed.kind)).toEqual(["mjpeg", "rest", "rest"]);
+  });
+
+  it("tries MJPEG again where it was asked for and stalled, and polls until pictures come by it", () => {
+    const { link, feeds, newest } = open("mjpeg");
+    newest().events.onUp();
+    link.want("door", { visible: true, width: 320, fps: undefined });
+    newest().events.onDown("held back", "stalled");
+    vi.advanceTimersByTime(1);
+    const polls = newest();
+    polls.events.onUp();
+    vi.advanceTimersByTime(20_000);
+    newest().events.onUp();
+    expect(newest().wants).toEqual(["door"]);
+    newest().events.onDown("held back", "stalled");
+    expect([link.state.value, polls.closed]).toEqual([{ phase: "live", kind: "rest", because: "held back" }, false]);
+    vi.advanceTimersByTime(40_000);
+    const better = newest();
+    better.events.onUp();
+    expect(polls.closed).toBe(false);
+    better.events.onStreamed?.();
+    expect([link.state.value, polls.closed, better.closed]).toEqual([{ phase: "live", kind: "mjpeg" }, true, false]);
+    expect(feeds.map((feed) => feed.kind)).toEqual(["mjpeg", "rest", "mjpeg", "mjpeg"]);
+    // A stall of it is one as before, and a stop ends it.
+    better.events.onDown("held back", "stalled");
+    vi.advanceTimersByTime(1);
+    expect(newest().kind).toBe("rest");
+    newest().events.onUp();
+    vi.advanceTimersByTime(80_000);
+    newest().events.onUp();
+    newest().events.onStreamed?.();
+    link.stop();
+    expect(feeds.every((feed) => feed.closed)).toBe(true);
   });
 
   it("stops for good", () => {

@@ -27,7 +27,7 @@ describe("MjpegFeed", () => {
   });
 
   // As WebKit's streams do.
-  it.each([[0, ["stalled: This browser gives a page no pictures of an MJPEG stream."]], [1, []]])("gives way where streams break off behind their header, %i pictures seen", async (pictures, endings) => {
+  it.each([[0, ["unable: This browser gives a page no pictures of an MJPEG stream."]], [1, []]])("gives way where streams break off behind their header, %i pictures seen", async (pictures, endings) => {
     vi.useFakeTimers();
     let streams = 0;
     vi.stubGlobal("fetch", (url: URL) => {

@@ -10,10 +10,14 @@ export class Releases {
     return this.#closed;
   }
 
-  /** Registers a release. After `close` it runs at once: a late acquisition must not leak. */
-  add(release: () => void): void {
+  /**
+   * Registers a release, and gives what takes it back: owners that acquire again and again must not gather what is
+   * over. After `close` it runs at once: a late acquisition must not leak.
+   */
+  add(release: () => void): () => void {
     if (this.#closed) release();
     else this.#releases.add(release);
+    return () => this.#releases.delete(release);
   }
 
   listen<E extends Event>(target: EventTarget, type: string, handler: (event: E) => void): void {
@@ -28,13 +32,11 @@ export class Releases {
   }
 
   after(milliseconds: number, run: () => void): void {
-    const release = (): void => clearTimeout(timer);
     const timer = setTimeout(() => {
-      // Owners that wait again and again must not gather what is over.
-      this.#releases.delete(release);
+      forget();
       run();
     }, milliseconds);
-    this.add(release);
+    const forget = this.add(() => clearTimeout(timer));
   }
 
   close(): void {

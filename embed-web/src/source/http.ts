@@ -5,7 +5,7 @@ import type { ServerClock } from "@framecast/shared/clock";
 import { localNowUs } from "@framecast/shared/clock";
 import { Releases } from "@framecast/shared/releases";
 import { smoothWidth } from "@framecast/shared/smooth-width";
-import { asText, parseMessage, type Message } from "@framecast/shared/wire/json";
+import { asNumber, asText, parseMessage, type Message } from "@framecast/shared/wire/json";
 import { sentence } from "@framecast/shared/words";
 import { PATIENCE_MS, readPresence, type Ending, type Presence, type Source, type SourceEvents, type Wish } from "./source.ts";
 
@@ -15,24 +15,31 @@ const LOOK_MS = 2_000;
 export const ANSWER_MS = 13_000;
 /** After this without a byte a connection is taken for dead: a picture that stays comes again each 4 s. */
 export const SILENT_MS = 15_000;
+/** Before the server's time is asked for again, where it was not told. */
+const UNTIMED_MS = 2_000;
 /** Codes of what passes by itself, such as a camera that cannot be connected to, of which its presence tells. */
 const PASSING: ReadonlySet<string> = new Set(["camera_offline", "busy", "stale"]);
+
+/** When any element of the page last heard of a server, by its origin: they share its connections. */
+const heard = new Map<string, number>();
+
+/** What is made of an answer; the time in which it is to be there is for its body, too. */
+type Read<T> = (response: Response) => T | Promise<T>;
 
 export abstract class HttpSource implements Source {
   protected wish: Wish;
   protected readonly events: SourceEvents;
   protected readonly releases = new Releases();
   readonly #clock: ServerClock;
-  readonly #abort = new AbortController();
   protected online = false;
   /** The server connects to the camera itself, and may wait for it before it answers. */
   protected pulled = false;
-  /** There was a picture of it at some time. */
-  protected pictured = false;
-  /** When a picture came, or none was to come. */
-  protected heardMs = 0;
+  /** Of its newest picture, as far as known; 0 without one. */
+  protected seq = 0;
   /** The server has answered. */
   #answered = false;
+  /** Until then the server's time is not asked for. */
+  #untimedMs = 0;
   #presence: Presence | undefined;
   #up = false;
 
@@ -40,7 +47,6 @@ export abstract class HttpSource implements Source {
     this.wish = wish;
     this.events = events;
     this.#clock = clock;
-    this.releases.add(() => this.#abort.abort());
     this.guard(this.#look());
   }
 
@@ -59,11 +65,11 @@ export abstract class HttpSource implements Source {
     this.releases.close();
   }
 
-  /** A file of this camera: in time, unless `init` has a signal of its own. */
-  protected get(file: string, query: Record<string, string | number> = {}, init: RequestInit = {}, withinMs = PATIENCE_MS): Promise<Response> {
+  /** A file of this camera, read by `read`: in time, unless `init` has a signal of its own. */
+  protected get<T>(file: string, read: Read<T>, query: Record<string, string | number> = {}, init: RequestInit = {}, withinMs = PATIENCE_MS): Promise<T> {
     const url = new URL(`api/cameras/${encodeURIComponent(this.wish.camera)}${file}`, this.wish.server);
     for (const [name, value] of Object.entries(query)) url.searchParams.set(name, String(value));
-    return this.#ask(url, { credentials: "omit", ...init }, withinMs);
+    return this.#ask(url, read, { credentials: "omit", ...init }, withinMs);
   }
 
   /** For a request that gives pictures. */
@@ -86,11 +92,11 @@ export abstract class HttpSource implements Source {
 
   /** The end that an answer without a picture means; nothing where asking again may help. */
   protected async refused(response: Response): Promise<void> {
-    const error: unknown = parseMessage(await response.text().catch(() => ""))?.["error"];
-    const { code, message } = typeof error === "object" && error !== null ? (error as Message) : {};
+    const error = parseMessage(await response.text().catch(() => ""))?.["error"] as Message | null | undefined;
+    const code = error?.["code"];
     if (PASSING.has(asText(code) ?? "")) return this.accepted();
     const ending = code === "at_capacity" ? "full" : response.status === 415 ? "unsupported" : this.#up ? "lost" : "unreached";
-    this.down(ending, sentence(asText(message) ?? `The server answered ${response.status}.`));
+    this.down(ending, sentence(asText(error?.["message"]) ?? `The server answered ${response.status}.`));
   }
 
   /** Ends the source where the work fails. */
@@ -110,20 +116,40 @@ export abstract class HttpSource implements Source {
     this.#clock.addSample(askedUs, number("X-Framecast-Received-Us") + number("X-Framecast-Age-Ms") * 1000);
   }
 
-  #ask(url: URL, init: RequestInit, withinMs = PATIENCE_MS): Promise<Response> {
-    return fetch(url, { cache: "no-store", ...init, signal: AbortSignal.any([this.#abort.signal, init.signal ?? AbortSignal.timeout(withinMs)]) });
+  protected heard(): number {
+    const nowMs = performance.now();
+    heard.set(this.wish.server.origin, nowMs);
+    return nowMs;
+  }
+
+  /** Browsers of 2022 have neither `AbortSignal.any` nor `AbortSignal.timeout`. */
+  async #ask<T>(url: URL, read: Read<T>, init: RequestInit, withinMs = PATIENCE_MS): Promise<T> {
+    const request = new AbortController();
+    const end = (): void => request.abort();
+    const timer = setTimeout(end, withinMs);
+    const forget = this.releases.add(end);
+    try {
+      const response = await fetch(url, { cache: "no-store", signal: request.signal, ...init });
+      this.heard();
+      return await read(response);
+    } finally {
+      clearTimeout(timer);
+      forget();
+    }
   }
 
   async #look(): Promise<void> {
-    let response: Response;
     try {
-      response = await this.get("");
+      await this.get("", (response) => this.#seen(response));
     } catch (error) {
       // Streams of other elements may have all the connections that a browser opens to a server.
-      if (!this.online || performance.now() - this.heardMs > SILENT_MS) throw error;
-      this.releases.after(LOOK_MS, () => this.guard(this.#look()));
-      return;
+      const isLate = (error as Error).name === "AbortError";
+      if (!isLate || performance.now() - (heard.get(this.wish.server.origin) ?? -SILENT_MS) >= SILENT_MS) throw error;
     }
+    this.releases.after(LOOK_MS, () => this.guard(this.#look()));
+  }
+
+  async #seen(response: Response): Promise<void> {
     // 404 is an answer, too: the camera may come yet.
     if (!response.ok && response.status !== 404) {
       if (response.status === 400) this.down("refused", `The server answered ${response.status}.`);
@@ -134,7 +160,7 @@ export abstract class HttpSource implements Source {
     if (this.releases.closed) return;
     const kind = (camera?.["source"] as Message | null | undefined)?.["type"];
     this.pulled = kind === "rtsp" || kind === "mjpeg";
-    this.pictured = camera?.["seq"] !== 0;
+    this.seq = asNumber(camera?.["seq"]) ?? 0;
     this.#presence = camera === undefined ? undefined : { ...readPresence(camera), connecting: this.pulled && camera["online"] === false && await this.#isConnecting() };
     if (this.releases.closed) return;
     this.online = this.#presence?.online === true;
@@ -146,12 +172,11 @@ export abstract class HttpSource implements Source {
     if (this.#up) this.events.onPresence(this.#presence);
     // One that is online may still be refused, which its pictures' answer tells soon; another is waited for.
     else if (!this.online) this.accepted();
-    this.releases.after(LOOK_MS, () => this.guard(this.#look()));
   }
 
   /** Whether the server is at its first attempt: after a failed one, why that failed says more. */
   async #isConnecting(): Promise<boolean> {
-    const status = parseMessage(await (await this.get("/stream/status")).text());
+    const status = parseMessage(await this.get("/stream/status", (response) => response.text()));
     return status?.["state"] === "connecting" && status["last_error"] === null;
   }
 
@@ -159,7 +184,7 @@ export abstract class HttpSource implements Source {
   async #failed(): Promise<void> {
     if (this.releases.closed) return;
     try {
-      await this.#ask(new URL("healthz", this.wish.server), { mode: "no-cors" });
+      await this.#ask(new URL("healthz", this.wish.server), () => undefined, { mode: "no-cors" });
     } catch {
       this.down(this.#answered ? "lost" : "unreached", "The server cannot be reached.");
       return;
@@ -168,10 +193,14 @@ export abstract class HttpSource implements Source {
     else this.down("refused", `Pages of ${location.origin} may not use this server; to allow it: --allow-origin ${location.origin}.`);
   }
 
-  /** Asks for no picture, only for the time: of the one that is kept, so that nothing is waited for. */
+  /**
+   * Asks for no picture, only for the time: of the one that is kept, so that nothing is waited for. Nothing is asked
+   * where the time is known, or was asked for just now.
+   */
   protected async measureClock(): Promise<void> {
+    if (this.#clock.offsetUs !== undefined || performance.now() < this.#untimedMs) return;
+    this.#untimedMs = performance.now() + UNTIMED_MS;
     const askedUs = localNowUs();
-    const response = await this.get("/frame.jpg", { stored: "true" }, { method: "HEAD" });
-    if (response.ok) this.measure(askedUs, response);
+    await this.get("/frame.jpg", (response) => response.ok && this.measure(askedUs, response), { stored: "true" }, { method: "HEAD" }).catch(() => undefined);
   }
 }

@@ -27,8 +27,11 @@ export class PollingSource extends HttpSource {
     const askedUs = localNowUs();
     // Anybody may have one picture; of those who wait for the next, only so many, and a refusal would be here by then.
     if (waits && !this.isUp) this.releases.after(REFUSED_BY_MS, () => this.accepted());
-    const response = await this.get("/frame.jpg", { ...this.sized, ...(waits ? { after: this.#seq ?? "", timeout_ms: WAIT_MS } : {}) }, {}, SILENT_MS);
-    this.heardMs = performance.now();
+    const query = { ...this.sized, ...(waits ? { after: this.#seq ?? "", timeout_ms: WAIT_MS } : {}) };
+    await this.get("/frame.jpg", (response) => this.#take(response, waits, askedUs), query, {}, SILENT_MS);
+  }
+
+  async #take(response: Response, waits: boolean, askedUs: number): Promise<void> {
     if (!response.ok && response.status !== 404) await this.refused(response);
     else if (waits || !response.ok) this.accepted();
     if (response.status === 204 || !response.ok) return this.#again(PAUSE_MS);
@@ -36,7 +39,7 @@ export class PollingSource extends HttpSource {
     const jpeg = new Uint8Array(await response.arrayBuffer());
     if (this.releases.closed) return;
     const seq = response.headers.get("X-Framecast-Seq") ?? "0";
-    const number = (name: string): number => Number(response.headers.get(name) ?? "0") || 0;
+    const number = (name: string): number => Number(response.headers.get(name)) || 0;
     const newer = seq !== this.#seq;
     this.#seq = seq;
     if (newer) this.events.onPicture({ jpeg, seq: BigInt(seq), capturedUs: number("X-Framecast-Captured-Us"), receivedUs: number("X-Framecast-Received-Us") });

@@ -44,8 +44,11 @@ export interface Refusal {
   reason: string;
 }
 
-/** How a feed ended: it never worked, it worked and was lost, or it is open and something holds its pictures back. */
-export type Ending = "refused" | "lost" | "stalled";
+/**
+ * How a feed ended: it never worked, it worked and was lost, it is open and something holds its pictures back, or
+ * this browser gives a page none of them.
+ */
+export type Ending = "refused" | "lost" | "stalled" | "unable";
 
 export interface FeedEvents {
   /** Frames can come from now on. */
@@ -56,6 +59,8 @@ export interface FeedEvents {
   onCamera: (camera: CameraInfo) => void;
   onGone: (camera: string) => void;
   onFrame: (frame: FrameMessage) => void;
+  /** By MJPEG: the first picture of a stream is here, where others may have been polled. */
+  onStreamed?: () => void;
   /** The server sends no pictures of this camera; `undefined`: it does again. */
   onRefused: (camera: string, refusal: Refusal | undefined) => void;
   onServed: (cameras: Record<string, Served>) => void;

@@ -13,11 +13,19 @@ export type LinkChoice = FeedKind | "auto";
 /** WebSockets that did not open, in a row, before the next rung is tried. */
 const FAILURES_BEFORE_HTTP = 3;
 
+/** While a lower rung works, how often the better one is tried again; MJPEG twice as long after each stall. */
+const CLIMB_MS = 20_000;
+const MOST_CLIMB_MS = 300_000;
+
 export class Ladder {
   readonly #choice: LinkChoice;
   #failures = 0;
   /** Something on the way, or the browser, holds endless answers back: MJPEG is of no use here, also where it was asked for. */
   #holdsBack = false;
+  /** It is the browser, which stays what it is. */
+  #isUnable = false;
+  /** How often pictures were held back. */
+  #stalls = 0;
 
   constructor(choice: LinkChoice) {
     this.#choice = choice;
@@ -29,20 +37,30 @@ export class Ladder {
     return this.#choice === "auto" ? "ws" : this.#choice;
   }
 
-  /** Whether a better rung may be tried while `kind` works. */
-  climbs(kind: FeedKind): boolean {
-    return this.#choice === "auto" && kind !== "ws";
+  /** The better rung that may be tried while `kind` works, and after how long. */
+  climb(kind: FeedKind): { kind: FeedKind; afterMs: number } | undefined {
+    if (this.#choice === "auto" && kind !== "ws") return { kind: "ws", afterMs: CLIMB_MS };
+    // One camera's stall says little of the others, and less of later; but each attempt may cost a pause.
+    if (this.#choice === "mjpeg" && kind === "rest" && !this.#isUnable) return { kind: "mjpeg", afterMs: Math.min(CLIMB_MS * 2 ** Math.max(0, this.#stalls - 1), MOST_CLIMB_MS) };
+    return undefined;
   }
 
   up(kind: FeedKind): void {
     if (kind === "ws") this.#failures = 0;
+    // After a stall it is up only once it has brought a picture.
+    if (kind === "mjpeg") this.#holdsBack = false;
   }
 
   /** `kind` ended so: which is tried next? */
   after(kind: FeedKind, ending: Ending): FeedKind {
-    if (ending === "stalled" && kind === "mjpeg") this.#holdsBack = true;
+    const isHeldBack = ending === "stalled" || ending === "unable";
+    if (isHeldBack) {
+      this.#holdsBack = true;
+      this.#stalls += 1;
+      if (ending === "unable") this.#isUnable = true;
+    }
     if (this.#choice !== "auto") return this.first;
-    if (ending === "stalled") return "rest";
+    if (isHeldBack) return "rest";
     if (kind === "ws" && ending === "refused") {
       this.#failures += 1;
       if (this.#failures < FAILURES_BEFORE_HTTP) return "ws";

@@ -26,9 +26,6 @@ export type OpenFeed = (kind: FeedKind, events: FeedEvents) => Feed;
 
 export type LinkEvents = Pick<FeedEvents, "onCameras" | "onCamera" | "onGone" | "onFrame" | "onRefused" | "onServed">;
 
-/** While a lower rung works, how often the WebSocket is tried again. */
-const RETRY_SOCKET_MS = 20_000;
-
 export class Link {
   readonly state = new Observable<LinkState>({ phase: "connecting", after: undefined });
   readonly #ladder: Ladder;
@@ -110,28 +107,42 @@ export class Link {
   #up(kind: FeedKind): void {
     this.#upMs = performance.now();
     this.#ladder.up(kind);
-    if (this.#ladder.climbs(kind)) this.#present.after(RETRY_SOCKET_MS, () => this.#retrySocket());
+    this.#climbFrom(kind);
     this.state.set(kind === "rest" && this.#stalled !== undefined ? { phase: "live", kind, because: this.#stalled } : { phase: "live", kind });
-    for (const [camera, interest] of this.#wanted) this.#feed?.want(camera, interest);
+    if (this.#feed !== undefined) this.#wantAll(this.#feed);
   }
 
-  /** Tries the WebSocket beside what works, which goes on until it is open. */
-  #retrySocket(): void {
-    const present = this.#present;
-    const attempt = this.#open("ws", {
-      ...this.#eventsFor("ws"),
-      onUp: () => {
-        const old = this.#feed;
-        this.#feed = attempt;
-        old?.close();
-        this.#up("ws");
+  #wantAll(feed: Feed): void {
+    for (const [camera, interest] of this.#wanted) feed.want(camera, interest);
+  }
+
+  #climbFrom(kind: FeedKind): void {
+    const climb = this.#ladder.climb(kind);
+    if (climb !== undefined) this.#present.after(climb.afterMs, () => this.#tryBeside(climb.kind, kind));
+  }
+
+  /** Tries a better way beside `lower`, which goes on until the better one works. */
+  #tryBeside(kind: FeedKind, lower: FeedKind): void {
+    const change = (): void => {
+      const old = this.#feed;
+      this.#feed = attempt;
+      old?.close();
+      this.#up(kind);
+    };
+    const attempt = this.#open(kind, {
+      ...this.#eventsFor(kind),
+      // Only pictures prove MJPEG: what holds them back lets the answers' headers through.
+      onUp: () => (kind === "mjpeg" ? this.#wantAll(attempt) : change()),
+      onStreamed: () => {
+        if (this.#feed !== attempt) change();
       },
       onDown: (reason, ending) => {
-        if (ending === "lost") this.#down("ws", reason, ending);
-        else present.after(RETRY_SOCKET_MS, () => this.#retrySocket());
+        if (this.#feed === attempt) return this.#down(kind, reason, ending);
+        if (kind === "mjpeg") this.#ladder.after(kind, ending);
+        this.#climbFrom(lower);
       },
     });
-    present.add(() => attempt.close());
+    this.#present.add(() => attempt.close());
   }
 
   #down(kind: FeedKind, reason: string, ending: Ending): void {
@@ -141,9 +152,10 @@ export class Link {
     const present = new Releases();
     this.#present = present;
     const next = this.#ladder.after(kind, ending);
-    if (ending === "stalled") this.#stalled = reason;
+    const isHeldBack = ending === "stalled" || ending === "unable";
+    if (isHeldBack) this.#stalled = reason;
     // The server is there; only this way to it is no good.
-    const waitMs = ending === "stalled" ? 0 : this.#backoff.next();
+    const waitMs = isHeldBack ? 0 : this.#backoff.next();
     this.state.set({ phase: "reconnecting", reason, atUnixMs: localNowUs() / 1000 + waitMs });
     present.after(waitMs, () => this.#connect(next));
   }

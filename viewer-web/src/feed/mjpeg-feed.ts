@@ -136,7 +136,7 @@ export class MjpegFeed implements Feed {
   /** The refusal that it is, if it is one. */
   #failed(error: unknown, isBroken: boolean): Refusal | undefined {
     if (error instanceof HttpError) return error.refusal;
-    if (isBroken && this.#broken !== undefined && ++this.#broken >= MOST_BROKEN) this.#http.down("This browser gives a page no pictures of an MJPEG stream.", "stalled");
+    if (isBroken && this.#broken !== undefined && ++this.#broken >= MOST_BROKEN) this.#http.down("This browser gives a page no pictures of an MJPEG stream.", "unable");
     return undefined;
   }
 
@@ -158,6 +158,7 @@ export class MjpegFeed implements Feed {
       if (done || signal.aborted) return undefined;
       for (const part of parts.push(value)) {
         onPicture();
+        if (this.#broken !== undefined) this.#events.onStreamed?.();
         this.#broken = undefined;
         const about = stamps(part);
         // A picture that stays comes again each 4 s. Its age would count as time on the way.

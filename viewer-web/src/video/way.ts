@@ -17,7 +17,10 @@ export type WayEnding = "unsupported" | "unavailable" | "failed" | "lost";
 export interface Why {
   /** In plain words. */
   reason: string;
-  /** The server's code (docs/protocol.md, *Errors*), where it was the server that said no. */
+  /**
+   * The server's code (docs/protocol.md, *Errors*) where it was the server that said no; of WebRTC also the page's own,
+   * `no_webrtc`, `no_answer`, `unreachable` and `lost`.
+   */
   code?: string | undefined;
 }
 
